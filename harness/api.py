@@ -1,0 +1,67 @@
+"""The one door for plugins, and the only versioned promise.
+
+Everything a plugin needs is imported from here; tests of plugins also use `harness.testing`.
+"""
+
+from harness.plugin.contracts import (
+    Arm,
+    Bench,
+    Evidence,
+    Meter,
+    Method,
+    Model,
+    Seam,
+    Stack,
+    Subject,
+    Task,
+    Traits,
+    Workload,
+)
+from harness.plugin.hookspecs import hookimpl
+from harness.plugin.knobs import knob, nearest
+from harness.plugin.sources import cache_folder, fetch_wheel
+from harness.spec.errors import (
+    HarnessError,
+    IncompatibleError,
+    KnobError,
+    PluginError,
+    SourceError,
+    UsageError,
+    WorkerError,
+)
+from harness.spec.records import Device, Measure, Metric, Reading, Response, Sample, Score, Source
+
+__all__ = [
+    "Arm",
+    "Bench",
+    "Device",
+    "Evidence",
+    "HarnessError",
+    "IncompatibleError",
+    "KnobError",
+    "Measure",
+    "Meter",
+    "Method",
+    "Metric",
+    "Model",
+    "PluginError",
+    "Reading",
+    "Response",
+    "Sample",
+    "Score",
+    "Seam",
+    "Source",
+    "SourceError",
+    "Stack",
+    "Subject",
+    "Task",
+    "Traits",
+    "UsageError",
+    "WorkerError",
+    "Workload",
+    "cache_folder",
+    "fetch_wheel",
+    "hookimpl",
+    "knob",
+    "nearest",
+]

@@ -1,0 +1,309 @@
+"""The contract between the core and its plugins.
+
+A **model** is a recipe that loads a **subject**; a **method** acts on a subject at its **seams**; a
+**task** makes samples, and scores what the subject answered; a **meter** reads one physical
+quantity while a subject works. `docs/architecture.md` shows how every family of technique fits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, runtime_checkable
+
+from harness.plugin.knobs import Knobbed
+from harness.spec.records import Device, Measure, Metric, Plain, Reading, Response, Sample, Score, Source
+
+
+@dataclass(frozen=True)
+class Traits:
+    """Facts a method declares about itself. They never depend on its settings."""
+
+    family: str
+    subjects: frozenset[str] = frozenset()  # kinds it acts on; empty: any
+    seams: frozenset[str] = frozenset()  # where it acts; none: it changes nothing
+    evidence: frozenset[str] = frozenset()  # names that every sample must carry as proof that it acted
+    controls: tuple[str, ...] = ()  # methods that join its studies, with the same settings
+    requires: frozenset[str] = frozenset()  # facts about the subject's state it relies on ...
+    breaks: frozenset[str] = frozenset()  # ... and those that no longer hold once it has acted
+    simulated: bool = False  # its saving is computed, not realised
+    prepares: bool = False  # it trains, calibrates or builds first
+
+
+@dataclass(frozen=True)
+class Seam:
+    """A named place in a subject where methods may act."""
+
+    help: str
+    shared: bool = False  # acts after work that several methods can share, such as a prefill
+
+
+class Evidence:
+    """Proof, per sample, that a method acted: named numbers, recorded while it acts."""
+
+    def __init__(self) -> None:
+        self._records: dict[str, list[float]] = {}
+
+    def record(self, **numbers: float) -> None:
+        for name, number in numbers.items():
+            self._records.setdefault(name, []).append(float(number))
+
+    def take(self) -> dict[str, float]:
+        """Means since the last take."""
+        taken = {name: sum(values) / len(values) for name, values in self._records.items()}
+        self._records.clear()
+        return taken
+
+
+class Bench(Protocol):
+    """What a method may prepare with: the same data, budget, recipe and seed as its baseline's."""
+
+    subject: Subject
+    seed: int
+    folder: Path  # the artifact's place in the cache, keyed by everything that made it
+
+
+@dataclass(frozen=True)
+class Method(Knobbed):
+    """A technique under test."""
+
+    traits: ClassVar[Traits]
+    neutral: ClassVar[Mapping[str, Any] | None] = None  # knobs under which it changes nothing, where there are such
+
+    def needs(self) -> frozenset[Any]:
+        """What the subject must capture for it, in types of the subject's own."""
+        return frozenset()
+
+    def nominal(self) -> dict[str, float]:
+        """What was asked for, by the names of docs/methodology.md: compression_ratio, budget_tokens ..."""
+        return {"compression_ratio": self.compression_ratio} if hasattr(self, "compression_ratio") else {}
+
+    def check(self, facts: Mapping[str, Plain]) -> None:
+        """Refuses a model it can't act on, from the model's facts alone.
+
+        Raises:
+            IncompatibleError: what does not fit, and what would.
+        """
+
+    def prepare(self, bench: Bench) -> Path | None:
+        """Trains, calibrates or builds; returns the artifact. Called where `traits.prepares`."""
+        return None
+
+    def apply(self, subject: Any, artifact: Path | None = None) -> AbstractContextManager[Evidence]:
+        """Acts while the context is open, and gives the subject back as it was, after an exception too."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Methods applied together, in order."""
+
+    methods: tuple[Method, ...]
+
+    @property
+    def label(self) -> str:
+        return "+".join(method.name for method in self.methods)
+
+    @property
+    def seams(self) -> frozenset[str]:
+        return frozenset().union(*(method.traits.seams for method in self.methods))
+
+    def needs(self) -> frozenset[Any]:
+        return frozenset().union(*(method.needs() for method in self.methods))
+
+    @contextmanager
+    def apply(self, subject: Subject, artifacts: Sequence[Path | None] = ()) -> Iterator[list[Evidence]]:
+        with ExitStack() as opened:
+            evidences = []
+            for index, method in enumerate(self.methods):
+                artifact = artifacts[index] if artifacts else None
+                context = method.apply(subject) if artifact is None else method.apply(subject, artifact)
+                evidences.append(opened.enter_context(context))
+            yield evidences
+
+    def evidence(self, evidences: Sequence[Evidence]) -> dict[str, float]:
+        """One dict for a sample; in a stack of several, names carry their method: `xkv.rank`."""
+        taken = [(method.name, evidence.take()) for method, evidence in zip(self.methods, evidences, strict=True)]
+        if len(taken) == 1:
+            return taken[0][1]
+        return {f"{name}.{key}": value for name, numbers in taken for key, value in numbers.items()}
+
+    def missing(self, evidence: Mapping[str, float]) -> list[str]:
+        """Names of declared evidence that a sample lacks."""
+        alone = len(self.methods) == 1
+        wanted = [
+            name if alone else f"{method.name}.{name}"
+            for method in self.methods
+            for name in sorted(method.traits.evidence)
+        ]
+        return [name for name in wanted if name not in evidence]
+
+
+class Arm(Protocol):
+    """One stack's place in a shared piece of work."""
+
+    stack: Stack
+
+    def apply(self, subject: Subject) -> AbstractContextManager[Any]:
+        """Announces that it acts, applies the stack; an exception inside fails this arm alone."""
+        ...
+
+    @property
+    def failed(self) -> bool: ...
+
+
+class Subject:
+    """The loaded object a method acts on, neural or not."""
+
+    kind: ClassVar[str]
+    revision: ClassVar[int] = 1  # raise it when the same request would be answered otherwise
+    seams: ClassVar[Mapping[str, Seam]] = {}
+
+    marker: Callable[[str], None] | None = None  # set by a clock; called as phases pass
+
+    def mark(self, phase: str) -> None:
+        if self.marker is not None:
+            self.marker(phase)
+
+    def at(self, seam: str, action: Callable[..., Any]) -> AbstractContextManager[None]:
+        """Has `action` called at `seam` while the context is open."""
+        raise NotImplementedError
+
+    def synchronize(self) -> None:
+        """Waits until the device has finished what was asked of it."""
+
+    def answer(self, request: dict[str, Plain], arms: Sequence[Arm]) -> Iterable[tuple[Arm, Response]]:
+        """Answers one request once for each arm. Override it where arms can share work."""
+        for arm in arms:
+            response = None
+            with arm.apply(self):
+                response = self.respond(request)
+            if response is not None and not arm.failed:
+                yield arm, response
+
+    def respond(self, request: dict[str, Plain]) -> Response:
+        """Answers one request under what is applied now."""
+        raise NotImplementedError
+
+    def durations(self, start_ns: int, marks: Sequence[tuple[str, int]], end_ns: int) -> list[Reading]:
+        """Phases of one timed request, in seconds, from the marks passed on the way."""
+        return [Reading("latency_s", (end_ns - start_ns) / 1e9, "s", "perf_counter_ns")]
+
+
+@dataclass(frozen=True)
+class Model(Knobbed):
+    """A recipe for loading a subject. `fetch` and `processor` run where samples are made, `load` in the worker."""
+
+    kind: ClassVar[str]  # of the subject it loads
+
+    def resolved(self, device: Device) -> Model:
+        """Itself with every `auto` decided for this device."""
+        return self
+
+    def fetch(self) -> dict[str, Plain]:
+        """Makes it present on this machine; returns where it lies and what exactly it is.
+
+        The keys `path` and `revision` are required; `revision` changes whenever weights or
+        preprocessing would.
+
+        Raises:
+            SourceError: can't be had, or is not what its checksum says.
+        """
+        raise NotImplementedError
+
+    def facts(self, location: dict[str, Plain]) -> dict[str, Plain]:
+        """What tasks and methods check themselves against, read without loading weights."""
+        return {}
+
+    def notes(self) -> list[str]:
+        """What a reader of its results must know."""
+        return []
+
+    def processor(self, location: dict[str, Plain]) -> Any:
+        """What turns inputs into requests and outputs into text: a tokenizer, an image transform."""
+        return None
+
+    def load(self, location: dict[str, Plain], device: Device) -> Subject:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Task(Knobbed):
+    """Samples plus metrics. Samples are made and scored where the command runs, not in the worker."""
+
+    revision: ClassVar[int] = 1  # raise it when the same sample would be made or scored otherwise
+    subjects: ClassVar[frozenset[str]]  # kinds that can answer it
+    metrics: ClassVar[tuple[Metric, ...]] = ()
+
+    def check(self, facts: Mapping[str, Plain]) -> None:
+        """Refuses a model it can't be asked of, from the model's facts alone.
+
+        Raises:
+            IncompatibleError: what does not fit, and what would.
+        """
+
+    def planned(self) -> int:
+        """How many samples there will be."""
+        raise NotImplementedError
+
+    def describe(self) -> dict[str, Plain]:
+        """Conditions to show beside its scores, as short words: context, whether the question was seen ..."""
+        return {}
+
+    def sources(self) -> list[Source]:
+        """Data it draws on, made present if need be.
+
+        Raises:
+            SourceError: can't be had, or is not what its checksum says.
+        """
+        return []
+
+    def samples(self, processor: Any, seed: int) -> Sequence[Sample]:
+        """Its samples; each is made when indexed, and depends on the seed and its number alone."""
+        raise NotImplementedError
+
+    def score(self, sample: Sample, output: dict[str, Plain], processor: Any) -> list[Score]:
+        return []
+
+    def timed(self, sample: Sample) -> dict[str, Plain]:
+        """The request to time: the sample's own, at a fixed size whatever is answered."""
+        return sample.request
+
+    def answer_text(self, output: dict[str, Plain], processor: Any) -> str:
+        """What a person reads of an output."""
+        return ""
+
+
+@dataclass
+class Workload:
+    """One arm's timed requests, ready to execute: `run(i)` executes the i-th, wrapping around."""
+
+    subject: Subject
+    device: Device
+    requests: Sequence[dict[str, Plain]]
+    execute: Callable[[dict[str, Plain]], Response]
+    progress: Callable[[], None] = field(default=lambda: None)
+
+    def run(self, index: int) -> Response:
+        response = self.execute(self.requests[index % len(self.requests)])
+        self.progress()
+        return response
+
+
+@runtime_checkable
+class Meter(Protocol):
+    """An instrument for one physical quantity, with a pass of its own."""
+
+    name: str  # "latency", "memory", "flops", "energy": also the pass's
+    timed: bool  # belongs to an interleaved session of fresh processes; else read once and used again
+    revision: int
+
+    def unavailable(self, device: Device) -> str | None:
+        """Why it can't read here, or None. Called where samples are made: light, no torch."""
+        ...
+
+    def read(self, workload: Workload, measure: Measure) -> list[Reading]:
+        """Executes the workload as often as it needs and reads."""
+        ...
