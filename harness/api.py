@@ -29,6 +29,7 @@ from harness.spec.errors import (
     UsageError,
     WorkerError,
 )
+from harness.spec.identity import file_digest
 from harness.spec.records import Device, Measure, Metric, Reading, Response, Sample, Score, Source
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "Workload",
     "cache_folder",
     "fetch_wheel",
+    "file_digest",
     "hookimpl",
     "knob",
     "nearest",

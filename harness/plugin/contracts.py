@@ -161,6 +161,11 @@ class Subject:
     revision: ClassVar[int] = 1  # raise it when the same request would be answered otherwise
     seams: ClassVar[Mapping[str, Seam]] = {}
 
+    @classmethod
+    def toy(cls) -> Any:
+        """A small loaded one for tests, as `harness.testing.Toy`."""
+        raise NotImplementedError
+
     marker: Callable[[str], None] | None = None  # set by a clock; called as phases pass
 
     def mark(self, phase: str) -> None:
@@ -179,12 +184,12 @@ class Subject:
         for arm in arms:
             response = None
             with arm.apply(self):
-                response = self.respond(request)
+                response = self.respond(request, arm.stack.needs())
             if response is not None and not arm.failed:
                 yield arm, response
 
-    def respond(self, request: dict[str, Plain]) -> Response:
-        """Answers one request under what is applied now."""
+    def respond(self, request: dict[str, Plain], needs: frozenset[Any]) -> Response:
+        """Answers one request under what is applied now, capturing what it needs."""
         raise NotImplementedError
 
     def durations(self, start_ns: int, marks: Sequence[tuple[str, int]], end_ns: int) -> list[Reading]:
@@ -216,6 +221,10 @@ class Model(Knobbed):
     def facts(self, location: dict[str, Plain]) -> dict[str, Plain]:
         """What tasks and methods check themselves against, read without loading weights."""
         return {}
+
+    def seconds(self, facts: dict[str, Plain], request: dict[str, Plain], device: Device, arms: int) -> float | None:
+        """A rough guess at the time one request takes for so many arms, for the plan; None: can't say."""
+        return None
 
     def notes(self) -> list[str]:
         """What a reader of its results must know."""
@@ -260,7 +269,7 @@ class Task(Knobbed):
         """
         return []
 
-    def samples(self, processor: Any, seed: int) -> Sequence[Sample]:
+    def make_samples(self, processor: Any, seed: int) -> Sequence[Sample]:
         """Its samples; each is made when indexed, and depends on the seed and its number alone."""
         raise NotImplementedError
 

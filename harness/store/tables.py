@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, Float, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
 from sqlalchemy import UniqueConstraint as Unique
 
 metadata = MetaData(
@@ -34,7 +48,7 @@ run = Table(
     Column("task", Text, nullable=False),
     Column("model", Text, nullable=False),
     Column("device", Text, nullable=False),
-    Column("seed", Integer, nullable=False),
+    Column("seed", BigInteger, nullable=False),
     Column("spec", JSON, nullable=False),  # RunSpec, every setting resolved
     Column("identity", JSON, nullable=False),  # what was hashed: hashed settings, code, revisions, versions
     Column("about", JSON, nullable=False),  # nominal, conditions, notes, simulated, metrics, code state
@@ -62,7 +76,7 @@ source = Table(
     metadata,
     Column("run_id", ForeignKey("run.id"), primary_key=True),
     Column("name", Text, primary_key=True),
-    Column("count", Integer, nullable=False),
+    Column("count", BigInteger, nullable=False),
     Column("sha256", String(64)),
     Column("split", Text),
     Column("note", Text),
@@ -83,7 +97,7 @@ sample = Table(
     Column("stratum", Text, nullable=False),
     Column("cluster", Text),
     Column("prompt_hash", String(64), nullable=False),  # of the request, ids and all
-    Column("target", JSON),
+    Column("target", JSON(none_as_null=True)),
     Column("output", JSON, nullable=False),
     Column("answer", Text, nullable=False),
     Column("evidence", JSON, nullable=False),
@@ -99,6 +113,8 @@ score = Table(
     Column("metric", Text, primary_key=True),
     Column("value", Float),
     Column("reason", Text),
+    ForeignKeyConstraint(["run_id", "number"], ["sample.run_id", "sample.number"]),
+    sqlite_with_rowid=False,  # scores of a run lie together
 )
 
 session = Table(
@@ -110,7 +126,8 @@ session = Table(
     Column("status", String(16), nullable=False),  # open done abandoned
     Column("owner", Text),
     Column("created", Float, nullable=False),
-    Column("updated", Float, nullable=False),
+    Column("updated", Float, nullable=False),  # also its owner's heartbeat
+    Index(None, "status"),
 )
 
 arm = Table(
@@ -138,7 +155,7 @@ reading = Table(
     Column("unit", Text, nullable=False),
     Column("source", Text, nullable=False),
     Column("reason", Text),
-    Column("detail", JSON),
+    Column("detail", JSON(none_as_null=True)),
     Column("created", Float, nullable=False),
     Index(None, "run_id", "meter"),
     Index(None, "session_id", "position", "process"),

@@ -1,0 +1,79 @@
+"""The `harness` command. Each subcommand's module is imported when it is called, not before."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from harness.spec.errors import HarnessError
+from harness.version import __version__
+
+COMMANDS = {
+    "run": "Run methods on a task beside their baseline, and compare.",
+    "compare": "Compare the runs of a study, or two runs.",
+    "ls": "List methods, tasks, models, plugins or runs.",
+    "show": "Show everything known of one run.",
+    "export": "Write a study's results as csv, json or md.",
+}
+INTERRUPTED = 130
+
+
+class Lazy(click.Group):
+    """Knows its commands and what they are for without importing them."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"harness.cli.{name}").command
+        return command
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            from harness.plugin.knobs import nearest
+
+            context.fail(f"no command {args[0]!r}{nearest(args[0], COMMANDS)} (commands: {', '.join(COMMANDS)})")
+        return super().resolve_command(context, args)
+
+
+@click.group(cls=Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="harness %(version)s")
+def cli() -> None:
+    """Benchmark efficient machine-learning techniques: shared tasks, paired comparisons, true numbers.
+
+    \b
+    harness run +method=xkv task=ruler
+    harness run +method=xkv,snapkv,knorm task=ruler method.all.compression_ratio=0.25,0.5,0.75
+    harness compare
+    """
+
+
+def main() -> None:
+    try:
+        cli.main(standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(2)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(INTERRUPTED)
+    except HarnessError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        # Whoever read our output has had enough; Python would complain again when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

@@ -1,0 +1,110 @@
+"""Command-line words, read with Hydra's own parser into keys and the values each sweeps over."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override, OverrideType, QuotedString, Transformer, ValueType
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from harness.spec.errors import UsageError
+
+SWEEPS = (ValueType.CHOICE_SWEEP, ValueType.SIMPLE_CHOICE_SWEEP, ValueType.RANGE_SWEEP)
+QUOTING = 'quote lists, or the shell takes them apart: "+method=[a,b]"'
+
+
+@dataclass(frozen=True)
+class Word:
+    """One `key=value` of a command; commas or a range give several values, in the order typed."""
+
+    key: str
+    values: tuple[Any, ...]
+    text: str  # as typed
+
+    @property
+    def head(self) -> str:
+        return self.key.partition(".")[0]
+
+    @property
+    def rest(self) -> str:
+        return self.key.partition(".")[2]
+
+    @property
+    def value(self) -> Any:
+        """The value of a word that takes no sweep.
+
+        Raises:
+            UsageError: it was given several.
+        """
+        if len(self.values) > 1:
+            raise UsageError(f"{self.key} can't be swept, got {self.text!r}; run the command once for each value")
+        return self.values[0]
+
+
+def read(texts: Iterable[str]) -> list[Word]:
+    """Words of a command. `x=`, `+x=` and `++x=` mean the same.
+
+    Raises:
+        UsageError: a word can't be read, or a key is given twice.
+    """
+    words: dict[str, Word] = {}
+    for word in map(_word, texts):
+        if word.key in words:
+            raise UsageError(
+                f"{word.key} is given twice, as {words[word.key].text!r} and {word.text!r}; "
+                f"to sweep, put commas between the values: {word.key}=a,b"
+            )
+        words[word.key] = word
+    return list(words.values())
+
+
+def _word(text: str) -> Word:
+    try:
+        override = OverridesParser.create().parse_override(text)
+    except HydraException as error:
+        raise UsageError(f"can't read {text!r}: {_remedy(text)}") from error
+    if override.type == OverrideType.DEL:
+        raise UsageError(f"can't take {text!r} away; leave the word out of the command instead")
+    if override.package is not None:
+        raise UsageError(f"can't read {text!r}: a key has no @; write {override.key_or_group}=...")
+    values = tuple(_plain(value, text) for value in _values(override))
+    if not values:
+        raise UsageError(f"{text!r} sweeps over nothing; write the values with commas, or a range such as range(0,3)")
+    return Word(override.key_or_group, values, text)
+
+
+def _values(override: Override) -> list[Any]:
+    if not override.is_sweep_override():
+        return [override.value()]
+    return list(override.sweep_iterator(Transformer.identity)) if override.value_type in SWEEPS else []
+
+
+def _plain(value: Any, text: str) -> Any:
+    if isinstance(value, QuotedString):
+        value = value.text
+    if isinstance(value, list):
+        return [_plain(member, text) for member in value]
+    return _resolved(value, text) if isinstance(value, str) and "${" in value else value
+
+
+def _resolved(value: str, text: str) -> Any:
+    try:
+        return OmegaConf.create({"value": value}).value
+    except OmegaConfBaseException as error:
+        raise UsageError(f"can't resolve {text!r}: {str(error).splitlines()[0]}") from error
+
+
+def _remedy(text: str) -> str:
+    key, equals, value = text.partition("=")
+    if any(text.count(left) != text.count(right) for left, right in ("[]", "{}", "()")):
+        return f"a bracket has no partner; {QUOTING}"
+    if not equals:
+        return "a word is key=value, as in task=ruler"
+    if value.endswith(","):
+        return f"nothing follows the last comma; {QUOTING}"
+    return f"a value with signs such as = ~ , [ in it takes quotes of its own: '{key}=\"{value}\"'"

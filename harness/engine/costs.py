@@ -1,0 +1,153 @@
+"""The cost passes: fresh processes, arms interleaved, one session a bench; untimed meters read beside them once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any
+
+from harness.engine.channel import Channel, WorkerGone
+from harness.engine.plan import Bench, Plan, PlannedRun
+from harness.engine.quality import open_bench
+from harness.engine.watch import Watch
+from harness.plugin.contracts import Meter
+from harness.plugin.sources import cache_folder
+from harness.spec.records import Measure, Reading
+from harness.store.owners import owner
+from harness.store.records import Pair, PassRecord
+from harness.store.writer import Store
+
+
+@dataclass
+class Session:
+    """Arms that are timed together; the baseline is the first."""
+
+    bench: Bench
+    arms: list[PlannedRun]
+    id: int
+    done: dict[int, set[int]]
+
+
+@dataclass
+class Costs:
+    store: Store
+    watch: Watch
+    timeout_s: float
+    measure: Measure
+    environment_id: int
+    meters: list[Meter]
+
+    @cached_property
+    def _timed(self) -> dict[str, int]:
+        return {meter.name: meter.revision for meter in self.meters if meter.timed}
+
+    def run(self, plan: Plan) -> dict[int, int]:
+        """Times what has not been timed beside its baseline; returns the session that holds each run's timings."""
+        shown: dict[int, int] = {}
+        sessions = []
+        for bench in plan.benches:
+            session = self._session(bench, [run for run in plan.on(bench) if not run.failed], shown)
+            if session is not None:
+                sessions.append(session)
+        processes = [(session, place) for session in sessions for place in self._order(session)]
+        if processes:
+            total = self.measure.processes * sum(len(session.arms) for session in sessions)
+            self.watch.begin("Cost", total, total - len(processes))
+        for session in sessions:
+            self._serve(session, [place for one, place in processes if one is session])
+            shown |= {run.id: session.id for run in session.arms if not run.failed}
+        return shown
+
+    def _session(self, bench: Bench, runs: Sequence[PlannedRun], shown: dict[int, int]) -> Session | None:
+        """The session still to be worked through, or None; what an earlier one holds goes to `shown`."""
+        baseline = next((run for run in runs if run.role == "baseline"), None)
+        if baseline is None:
+            return None
+        others = [run for run in runs if run is not baseline]
+        pairs = [Pair(run.id, baseline.id) for run in others] or [Pair(baseline.id)]
+        protocol = asdict(self.measure)
+        held = self.store.find_sessions(protocol, self.environment_id, pairs, self._timed)
+        shown |= {pair.run_id: one for pair, one in zip(pairs, held, strict=True) if one is not None}
+        if all(one is not None for one in held):
+            last = max(one for one in held if one is not None)
+            shown.setdefault(baseline.id, last)
+            return None
+        arms = [baseline, *(run for run, one in zip(others, held, strict=False) if one is None)]
+        ids = [run.id for run in arms]
+        number = self.store.resume_session(protocol, self.environment_id, ids, owner())
+        if number is None:
+            number = self.store.open_session(protocol, self.environment_id, ids, owner())
+        return Session(bench, arms, number, self.store.processes_done(number))
+
+    def _order(self, session: Session) -> list[tuple[int, int]]:
+        """(process, arm) still to do: A B C, then C B A, and so on, so that a drift hits all arms alike."""
+        order = []
+        for process in range(self.measure.processes):
+            arms = range(len(session.arms)) if process % 2 == 0 else reversed(range(len(session.arms)))
+            order += [(process, arm) for arm in arms if process not in session.done.get(arm, set())]
+        return order
+
+    def _serve(self, session: Session, order: Sequence[tuple[int, int]]) -> None:
+        from filelock import FileLock
+
+        lock = FileLock(cache_folder() / "timing.lock")
+        for process, position in order:
+            run = session.arms[position]
+            if run.failed:
+                continue
+            try:
+                lock.acquire(timeout=0)
+            except TimeoutError:
+                self.watch.say("Waiting: another command is timing on this machine.")
+                lock.acquire()
+            try:
+                self._time(session, process, position)
+            except WorkerGone as gone:
+                run.failed = str(gone)
+                self.store.release(run.id, "failed", f"while it was timed: {gone}")
+                self.watch.say(f"{run.stack.label}: failed while it was timed: {gone}")
+                if position == 0:
+                    self.store.close_session(session.id, "abandoned")
+                    return
+            finally:
+                lock.release()
+        self.store.close_session(session.id)
+
+    def _time(self, session: Session, process: int, position: int) -> None:
+        """One fresh process of one arm: the timed meters, and the untimed ones that have not read this run."""
+        bench, run = session.bench, session.arms[position]
+        note = f"{run.stack.label}, process {process + 1} of {self.measure.processes}"
+        self.watch.step(note, by=0)
+        read = self.store.meters_read([run.id])[run.id]
+        once = [one.name for one in self.meters if not one.timed and (one.name, one.revision) not in read]
+        with Channel(self.timeout_s, pulse=lambda: self.store.heartbeat([], owner(), session.id)) as channel:
+            open_bench(channel, bench, [run])
+            passes = self._read(channel, run, [*self._timed, *once], note)
+        for one in passes:
+            if one.meter in once:
+                self.store.add_readings(run.id, *one)
+        timed = [one for one in passes if one.meter in self._timed]
+        self.store.add_process(session.id, position, process, timed)
+        self.watch.step(note)
+
+    def _read(self, channel: Channel, run: PlannedRun, names: list[str], note: str) -> list[PassRecord]:
+        bench = run.bench
+        count = max(1, min(len(bench.samples), self.measure.samples))
+        requests = [bench.task.timed(bench.samples[number]) for number in range(count)]
+        channel.tell("read", run=run.id, meters=names, requests=requests, measure=asdict(self.measure))
+        passes, executed = [], 0
+        for event in channel.hear("read"):
+            kind: str = event["event"]
+            if kind == "progress":
+                executed += 1
+                self.watch.step(f"{note}, request {executed}", by=0)
+            elif kind == "readings":
+                passes.append(PassRecord(event["meter"], event["revision"], readings(event["readings"])))
+            elif kind == "error":
+                raise WorkerGone(event["reason"])
+        return passes
+
+
+def readings(plain: list[dict[str, Any]]) -> list[Reading]:
+    return [Reading(**one) for one in plain]

@@ -1,0 +1,245 @@
+"""From what was asked to the runs of a study: checked against each other, complete with baselines and controls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from harness.config.words import Point, Sweep
+from harness.config.device import resolve_device
+from harness.engine.environment import core_state
+from harness.plugin.contracts import Model, Stack, Task
+from harness.plugin.discovery import Registry
+from harness.plugin.knobs import Knobbed
+from harness.spec.errors import IncompatibleError, UsageError
+from harness.spec.identity import digest
+from harness.spec.records import Device, Plain, RunSpec, Setting, Source
+from harness.version import __version__
+
+BASELINE = "identity"
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """What runs may share: one task on one model, device and seed. Each bench is a worker."""
+
+    task: Task
+    model: Model
+    model_name: str  # the preset's, for people
+    device: Device
+    seed: int
+    location: dict[str, Plain]
+    facts: dict[str, Plain]
+    sources: tuple[Source, ...]
+
+    @cached_property
+    def processor(self) -> Any:
+        return self.model.processor(self.location)
+
+    @cached_property
+    def samples(self) -> Sequence[Any]:
+        return self.task.make_samples(self.processor, self.seed)
+
+
+@dataclass(eq=False)
+class PlannedRun:
+    """One run of a study."""
+
+    bench: Bench
+    stack: Stack
+    role: str  # baseline, method, control
+    identity: dict[str, Plain]
+    baseline: PlannedRun | None = None
+    id: int = 0  # in the store, once it is there
+    done: set[int] = field(default_factory=set)
+    failed: str | None = None
+
+    @cached_property
+    def key(self) -> str:
+        return digest(self.identity)
+
+    @property
+    def spec(self) -> RunSpec:
+        return spec_of(self.stack, self.bench)
+
+    def about(self) -> dict[str, Plain]:
+        """What a reader of its numbers must know beside its settings."""
+        bench = self.bench
+        nominal = [method.nominal() for method in self.stack.methods]
+        return {
+            "nominal": {name: value for one in nominal for name, value in one.items()},
+            "conditions": bench.task.describe() | {"dtype": bench.model.settings().get("dtype")},
+            "notes": bench.model.notes(),
+            "simulated": any(method.traits.simulated for method in self.stack.methods),
+            "family": self.stack.methods[-1].traits.family,
+            "metrics": [vars(metric) for metric in bench.task.metrics],
+            "model_revision": bench.location["revision"],
+            "core": core_state(),
+        }
+
+
+@dataclass(frozen=True)
+class Plan:
+    runs: list[PlannedRun]
+    benches: list[Bench]
+
+    def on(self, bench: Bench) -> list[PlannedRun]:
+        return [run for run in self.runs if run.bench is bench]
+
+    def seconds(self) -> float | None:
+        """A rough guess at the time the quality passes take, or None where a model can't say."""
+        total = 0.0
+        for bench in self.benches:
+            missing = [bench.task.planned() - len(run.done) for run in self.on(bench)]
+            arms = sum(count > 0 for count in missing)
+            if arms:
+                guess = bench.model.seconds(bench.facts, bench.samples[0].request, bench.device, arms)
+                if guess is None:
+                    return None
+                total += guess * max(missing)
+        return total
+
+
+def make_plan(sweep: Sweep, registry: Registry, say: Callable[[str], None]) -> Plan:
+    """Checks everything that can be checked without loading a model.
+
+    Raises:
+        UsageError: a name or value that can't be, or parts that don't fit together.
+        SourceError: a model or data set that can't be had.
+    """
+    built = [(point, build_stack(registry, point.stack), *build_pair(registry, point)) for point in sweep.points]
+    for _, stack, task, model in built:
+        check_light(registry, stack, task, model)
+    benches: dict[str, Bench] = {}
+    runs: dict[str, PlannedRun] = {}
+    for point, stack, task, model in built:
+        bench = bench_for(benches, point, task, model, say)
+        wanted = [(build_stack(registry, (Setting(BASELINE, {}),)), "baseline"), (stack, "method")]
+        if sweep.controls:
+            wanted += [(control, "control") for control in controls(registry, stack)]
+        for one, role in wanted:
+            check_facts(one, bench)
+            run = PlannedRun(bench, one, role if one.label != BASELINE else "baseline", identity(registry, one, bench))
+            known = runs.setdefault(run.key, run)
+            if role == "method" and known.role == "control":
+                known.role = "method"
+    for run in runs.values():
+        if run.role != "baseline":
+            run.baseline = next(one for one in runs.values() if one.bench is run.bench and one.role == "baseline")
+    return Plan(ordered(runs.values()), list(benches.values()))
+
+
+def ordered(runs: Iterable[PlannedRun]) -> list[PlannedRun]:
+    """Baselines, then methods as typed, then controls."""
+    return sorted(runs, key=lambda run: ("baseline", "method", "control").index(run.role))
+
+
+def build_stack(registry: Registry, settings: Iterable[Setting]) -> Stack:
+    return Stack(tuple(registry.method(one.name).build(one.knobs) for one in settings))
+
+
+def build_pair(registry: Registry, point: Point) -> tuple[Task, Model]:
+    task = registry.task(point.task.name).build(point.task.knobs)
+    return task, registry.model(point.model.name).build(point.model.knobs)
+
+
+def check_light(registry: Registry, stack: Stack, task: Task, model: Model) -> None:
+    """Kinds, seams and the members of a stack against each other."""
+    if model.kind not in task.subjects:
+        raise IncompatibleError(
+            f"task {task.name} asks a {' or '.join(sorted(task.subjects))}, model {model.name} is a {model.kind}"
+        )
+    seams = registry.subjects[model.kind].seams
+    broken: dict[str, str] = {}
+    for method in stack.methods:
+        traits = method.traits
+        if traits.subjects and model.kind not in traits.subjects:
+            raise IncompatibleError(
+                f"method {method.name} acts on a {' or '.join(sorted(traits.subjects))}, "
+                f"model {model.name} is a {model.kind}"
+            )
+        for seam in sorted(traits.seams - set(seams)):
+            raise IncompatibleError(f"method {method.name} acts at {seam!r}, which a {model.kind} does not publish")
+        for fact in sorted(traits.requires & set(broken)):
+            raise IncompatibleError(
+                f"{method.name} can't follow {broken[fact]} in a stack: it relies on {fact}, "
+                f"which no longer holds after {broken[fact]}; swap them or run them apart"
+            )
+        broken |= {fact: method.name for fact in traits.breaks}
+
+
+def check_facts(stack: Stack, bench: Bench) -> None:
+    for method in stack.methods:
+        method.check(bench.facts)
+
+
+def controls(registry: Registry, stack: Stack) -> list[Stack]:
+    """The controls a lone method names, with the settings they share with it."""
+    if len(stack.methods) != 1:
+        return []
+    (method,) = stack.methods
+    found = []
+    for name in method.traits.controls:
+        control = registry.methods.get(name)
+        if control is not None:
+            shared = {one.name for one in control.knobs()} & set(method.nominal())
+            found.append(Stack((control.build({knob: method.settings()[knob] for knob in shared}),)))
+    return found
+
+
+def bench_for(
+    benches: dict[str, Bench], point: Point, task: Task, model: Model, say: Callable[[str], None]
+) -> Bench:
+    device = resolve_device(point.device.kind, point.device.threads)
+    model = model.resolved(device)
+    key = digest([plain(task), plain(model), device.plain(), point.seed])
+    if key not in benches:
+        known = next((bench for bench in benches.values() if bench.model == model), None)
+        location = known.location if known else model.fetch()
+        facts = model.facts(location)
+        task.check(facts)
+        sources = tuple(task.sources())
+        benches[key] = Bench(task, model, point.model_name, device, point.seed, location, facts, sources)
+    return benches[key]
+
+
+def plain(plugin: Knobbed) -> dict[str, Plain]:
+    return {"name": plugin.name, "knobs": plugin.settings()}
+
+
+def spec_of(stack: Stack, bench: Bench) -> RunSpec:
+    return RunSpec(
+        stack=tuple(Setting(method.name, method.settings()) for method in stack.methods),
+        task=Setting(bench.task.name, bench.task.settings()),
+        model=Setting(bench.model.name, bench.model.settings()),
+        device=bench.device,
+        seed=bench.seed,
+    )
+
+
+def identity(registry: Registry, stack: Stack, bench: Bench) -> dict[str, Plain]:
+    """What is hashed: two runs that agree on it would give the same answers (docs/methodology.md)."""
+    subject = registry.subjects[bench.model.kind]
+    plugins: list[type[Any]] = [*(type(method) for method in stack.methods), type(bench.task), type(bench.model)]
+
+    def hashed(plugin: Knobbed) -> dict[str, Plain]:
+        return {"name": plugin.name, "knobs": plugin.settings(hashed_only=True)}
+
+    return {
+        "stack": [hashed(method) for method in stack.methods],
+        "task": hashed(bench.task),
+        "model": hashed(bench.model),
+        "device": bench.device.plain(),
+        "seed": bench.seed,
+        "code": {registry.origin_of(one).name: registry.code_of(one) for one in [*plugins, subject]},
+        "revisions": {"task": bench.task.revision, "subject": subject.revision, "model": bench.location["revision"]},
+        "sources": [[source.name, source.sha256] for source in bench.sources],
+        "harness": __version__,
+    }
+
+
+def unknown_baseline(registry: Registry) -> None:
+    if BASELINE not in registry.methods:
+        raise UsageError(f"no method {BASELINE!r}: every study needs it as its baseline; check HARNESS_PLUGINS")

@@ -1,0 +1,168 @@
+"""The quality pass: every sample of every run answered, scored and stored as it finishes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.engine.channel import Channel, WorkerGone
+from harness.engine.plan import Bench, Plan, PlannedRun
+from harness.engine.watch import Watch
+from harness.plugin.contracts import Stack
+from harness.spec.identity import digest
+from harness.spec.records import Sample
+from harness.store.owners import owner
+from harness.store.records import SampleRecord
+from harness.store.writer import Store
+
+
+@dataclass
+class Quality:
+    """One bench's worker at a time; a worker that dies takes the run that was acting with it, and no other."""
+
+    store: Store
+    watch: Watch
+    timeout_s: float
+    apart: set[tuple[int, int]] = field(default_factory=set)  # (bench, sample) to ask arm by arm
+    opening: bool = False
+    acting: int | None = None
+    asked: list[PlannedRun] = field(default_factory=list)
+
+    def run(self, plan: Plan) -> list[PlannedRun]:
+        """Does what is missing; returns the runs that another command is working on."""
+        missing = {run: run.bench.task.planned() - len(run.done) for run in plan.runs}
+        if any(missing.values()):
+            total = sum(run.bench.task.planned() for run in plan.runs)
+            self.watch.begin("Quality", total, total - sum(missing.values()))
+        busy = []
+        for bench in plan.benches:
+            mine = [run for run in plan.on(bench) if missing[run] and not run.failed]
+            held = [run for run in mine if self.store.claim(run.id, owner()) is not None]
+            busy += held
+            self._serve(bench, [run for run in mine if run not in held])
+        return busy
+
+    def _serve(self, bench: Bench, runs: Sequence[PlannedRun]) -> None:
+        for run in runs:  # another command may have finished some between plan and claim
+            run.done |= self.store.done_samples(run.id)
+        while pending(bench, runs):
+            try:
+                self._work(bench, [run for run in runs if not run.failed])
+            except WorkerGone as gone:
+                self._blame(bench, str(gone), [run for run in runs if not run.failed])
+        for run in runs:
+            if not run.failed:
+                self.store.release(run.id, "done")
+
+    def _work(self, bench: Bench, runs: Sequence[PlannedRun]) -> None:
+        self.opening, self.acting, self.asked = True, None, []
+        with Channel(self.timeout_s, pulse=lambda: self._pulse(runs)) as channel:
+            open_bench(channel, bench, runs)
+            self.opening = False
+            for number in pending(bench, runs):
+                wanting = [run for run in runs if number not in run.done and not run.failed]
+                groups = [[run] for run in wanting] if (id(bench), number) in self.apart else [wanting]
+                for group in groups:
+                    self._ask(channel, bench, number, group)
+
+    def _pulse(self, runs: Sequence[PlannedRun]) -> None:
+        self.store.heartbeat([run.id for run in runs if not run.failed], owner())
+
+    def _ask(self, channel: Channel, bench: Bench, number: int, runs: list[PlannedRun]) -> None:
+        sample = bench.samples[number]
+        by_id = {run.id: run for run in runs}
+        self.asked = runs
+        channel.tell("answer", request=sample.request, runs=list(by_id))
+        for event in channel.hear("answered"):
+            kind = event["event"]
+            if kind == "acting":
+                self.acting = event["run"]
+            elif kind == "answer":
+                self._keep(bench, sample, by_id[event["run"]], event)
+            elif kind == "failed":
+                self._fail(by_id[event["run"]], "failed", event["reason"])
+            elif kind == "error":
+                raise WorkerGone(event["reason"])
+        self.asked = []
+
+    def _keep(self, bench: Bench, sample: Sample, run: PlannedRun, event: Mapping[str, Any]) -> None:
+        doubt = doubts(run.stack, event["evidence"], event["observed"])
+        if doubt:
+            self._fail(run, "invalid", doubt)
+            return
+        output = event["output"]
+        record = SampleRecord(
+            number=sample.number,
+            stratum=sample.stratum,
+            cluster=sample.cluster,
+            prompt=sample.prompt,
+            prompt_hash=digest(sample.request),
+            target=sample.target,
+            output=output,
+            answer=bench.task.answer_text(output, bench.processor),
+            evidence=event["evidence"],
+            observed=event["observed"],
+        )
+        self.store.add_sample(run.id, record, bench.task.score(sample, output, bench.processor))
+        run.done.add(sample.number)
+        self.watch.step(f"{run.stack.label} {sample.stratum}")
+
+    def _fail(self, run: PlannedRun, status: str, reason: str) -> None:
+        run.failed = reason
+        self.store.release(run.id, status, reason)
+        self.watch.say(f"{run.stack.label}: {status}: {reason}")
+
+    def _blame(self, bench: Bench, reason: str, runs: Sequence[PlannedRun]) -> None:
+        """Decides whose fault a dead worker is; where it can't be told, the sample is asked arm by arm."""
+        acting = next((run for run in runs if run.id == self.acting), None)
+        if self.opening:
+            for run in runs:
+                self._fail(run, "failed", reason)
+        elif acting is not None:
+            self._fail(acting, "failed", reason)
+        elif len(self.asked) == 1:
+            self._fail(self.asked[0], "failed", reason)
+        else:
+            number = next(number for number in pending(bench, self.asked))
+            self.apart.add((id(bench), number))
+
+
+def pending(bench: Bench, runs: Sequence[PlannedRun]) -> list[int]:
+    """Sample numbers that some run still lacks, ascending."""
+    going = [run for run in runs if not run.failed]
+    return [number for number in range(bench.task.planned()) if any(number not in run.done for run in going)]
+
+
+def open_bench(channel: Channel, bench: Bench, runs: Sequence[PlannedRun]) -> None:
+    """Has a worker load the bench's model and these runs' stacks.
+
+    Raises:
+        WorkerGone: it could not.
+    """
+    channel.tell(
+        "open",
+        model={"name": bench.model.name, "knobs": bench.model.settings()},
+        location=bench.location,
+        device=bench.device.plain(),
+        runs=[{"run": run.id, "stack": [method.plain() for method in run.spec.stack]} for run in runs],
+    )
+    for event in channel.hear("ready"):
+        if event["event"] == "error":
+            raise WorkerGone(event["reason"])
+
+
+def doubts(stack: Stack, evidence: Mapping[str, float], observed: Mapping[str, float]) -> str | None:
+    """Why a sample proves nothing: evidence its methods declare is absent, or is not what the subject saw."""
+    missing = stack.missing(evidence)
+    if missing:
+        return f"no evidence that it acted: {', '.join(missing)} missing; nothing it answered counts"
+    prefix = "" if len(stack.methods) == 1 else f"{stack.methods[-1].name}."
+    for name, seen in observed.items():
+        claimed = evidence.get(prefix + name)
+        if claimed is not None and not math.isclose(claimed, seen, rel_tol=1e-6, abs_tol=1e-6):
+            return f"its evidence says {name} is {claimed:g}, the subject has {seen:g}; nothing it answered counts"
+    return None
+
+

@@ -1,0 +1,106 @@
+"""A command from beginning to end: plan, quality, costs; whatever stops it, what is done stays."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from harness.config.words import Sweep
+from harness.engine.costs import Costs
+from harness.engine.environment import environment
+from harness.engine.plan import Plan, PlannedRun
+from harness.engine.quality import Quality
+from harness.engine.watch import Watch
+from harness.plugin.discovery import Registry
+from harness.spec.errors import HarnessError
+from harness.store.owners import owner
+from harness.store.records import MemberRecord, RunRecord
+from harness.store.writer import Store
+
+POLL_S = 2.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    study_id: int
+    failures: list[PlannedRun]
+
+
+def register(plan: Plan, sweep: Sweep, store: Store) -> int:
+    """Puts the plan's runs into the store, and learns what of them is done; returns the environment's id."""
+    environment_id = store.environment(*environment())
+    records = [record(run, sweep, environment_id) for run in plan.runs]
+    for run, number in zip(plan.runs, store.ensure_runs(records), strict=True):
+        run.id = number
+    for number, count in store.progress(run.id for run in plan.runs).items():
+        run = next(run for run in plan.runs if run.id == number)
+        run.done = store.done_samples(number) if count else set()
+    return environment_id
+
+
+def record(run: PlannedRun, sweep: Sweep, environment_id: int) -> RunRecord:
+    bench = run.bench
+    return RunRecord(
+        key=run.key,
+        environment_id=environment_id,
+        label=run.stack.label,
+        task=bench.task.name,
+        model=bench.model_name,
+        device=bench.device.kind,
+        seed=bench.seed,
+        spec=run.spec.plain(),
+        identity=run.identity,
+        about=run.about(),
+        planned=bench.task.planned(),
+        tags=tuple(sweep.tags),
+        sources=bench.sources,
+    )
+
+
+def execute(plan: Plan, sweep: Sweep, registry: Registry, store: Store, environment_id: int, watch: Watch) -> Outcome:
+    """Does what is missing of a registered plan.
+
+    Raises:
+        KeyboardInterrupt: after what was in flight has been let go and the rest is safe.
+    """
+    study_id = store.open_study(sweep.command, sweep.measure.name, [member(run) for run in plan.runs])
+    meters = [meter() for meter in registry.meters.values()]
+    quality = Quality(store, watch, sweep.worker_timeout_s)
+    costs = Costs(store, watch, sweep.worker_timeout_s, sweep.measure, environment_id, meters)
+    try:
+        busy = quality.run(plan)
+        for run_id, session_id in costs.run(plan).items():
+            position = next(place for place, run in enumerate(plan.runs) if run.id == run_id)
+            store.set_member_session(study_id, position, session_id)
+        wait_for(busy, plan, quality, watch)
+    except BaseException:
+        let_go(plan, store, study_id)
+        raise
+    failures = [run for run in plan.runs if run.failed]
+    store.close_study(study_id, "failed" if failures else "done")
+    return Outcome(study_id, failures)
+
+
+def member(run: PlannedRun) -> MemberRecord:
+    return MemberRecord(run.id, run.role, run.baseline.id if run.baseline else None)  # type: ignore[arg-type]
+
+
+def wait_for(busy: Iterable[PlannedRun], plan: Plan, quality: Quality, watch: Watch) -> None:
+    """Runs that another command is working on are its to finish; whatever it leaves undone is done here."""
+    busy = list(busy)
+    if busy:
+        watch.say(f"Waiting for another command that works on {', '.join(run.stack.label for run in busy)}.")
+    while busy:
+        time.sleep(POLL_S)
+        busy = quality.run(Plan(busy, plan.benches))
+
+
+def let_go(plan: Plan, store: Store, study_id: int) -> None:
+    """Marks what was in flight as stopped; a store that can't be written any more must not hide the cause."""
+    with suppress(HarnessError):
+        for run in plan.runs:
+            if not run.failed and len(run.done) < run.bench.task.planned():
+                store.release(run.id, "stopped", "interrupted", owner=owner())
+        store.close_study(study_id, "stopped")

@@ -1,0 +1,212 @@
+"""The clock: wall time of whole requests and of their phases, in seconds, and the machine's state beside them."""
+
+from __future__ import annotations
+
+import gc
+import os
+import statistics
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+from harness.api import Device, Measure, Reading, Workload
+from harness.meters.conditions import UNITS, conditions
+
+SOURCE = "perf_counter_ns"
+
+MIN_WARMUPS = 10  # then until the last STEADY_OF vary by less than STEADY_CV ...
+STEADY_OF = 5
+STEADY_CV = 0.05
+MAX_WARMUPS = 50  # ... or until one of these is spent
+MAX_WARMUP_S = 30.0
+
+
+class Timing(NamedTuple):
+    """One timed request. Nanoseconds of a monotonic clock; `device_s` by the device's own events, on CUDA."""
+
+    start_ns: int
+    marks: list[tuple[str, int]]
+    end_ns: int
+    device_s: float | None
+
+    @property
+    def wall_s(self) -> float:
+        return (self.end_ns - self.start_ns) / 1e9
+
+
+class Clock:
+    """Times requests one by one, the device synchronised around each and at every phase mark.
+
+    The first call is `cold_latency_s`. Warm-ups and samples then run through the requests in
+    order: sample i is request i, wrapping around, so that the arms of a session pair by `sample`.
+    With `measure.steady`, warming up ends when the last five latencies vary by less than 5 %:
+    requests of very unlike sizes never look steady, and `warmup_converged` says so.
+
+    The subject's `durations` name the phases. `load_average` (1 min, before the first call), `threads`,
+    `temperature_c` and `clock_hz` describe the machine; where it hides them they are None with a reason.
+    """
+
+    name = "latency"
+    timed = True
+    revision = 1
+
+    def unavailable(self, device: Device) -> str | None:
+        return None
+
+    def read(self, workload: Workload, measure: Measure) -> list[Reading]:
+        machine = Machine(workload.device)
+        cold = time_once(workload, 0)
+        warmth = warm_up(workload, measure)
+        timings = take_samples(workload, measure)
+        return [
+            Reading("cold_latency_s", cold.wall_s, "s", SOURCE),
+            *warmth,
+            *(reading for i, timing in enumerate(timings) for reading in sample_readings(workload, i, timing)),
+            *machine.readings(),
+        ]
+
+
+def warm_up(workload: Workload, measure: Measure) -> list[Reading]:
+    """Runs the measured requests untimed; says whether they became steady, where the measure asks for that."""
+    if not measure.steady:
+        for i in range(measure.warmups):
+            time_once(workload, 1 + i)
+        return []
+    started = time.perf_counter()
+    walls: list[float] = []
+    while not is_warm(walls, time.perf_counter() - started, max(measure.warmups, MIN_WARMUPS)):
+        walls.append(time_once(workload, 1 + len(walls)).wall_s)
+    spread = variation(walls)
+    detail = {"warmups": len(walls), "variation": spread}
+    return [Reading("warmup_converged", float(spread < STEADY_CV), "1", SOURCE, detail=detail)]
+
+
+def is_warm(walls: list[float], elapsed_s: float, at_least: int) -> bool:
+    if len(walls) < at_least:
+        return False
+    return variation(walls) < STEADY_CV or len(walls) >= MAX_WARMUPS or elapsed_s >= MAX_WARMUP_S
+
+
+def variation(walls: list[float]) -> float:
+    """Coefficient of variation of the last five."""
+    last = walls[-STEADY_OF:]
+    return statistics.stdev(last) / statistics.fmean(last)
+
+
+def take_samples(workload: Workload, measure: Measure) -> list[Timing]:
+    """At least `measure.samples`, for at least `measure.seconds`."""
+    started = time.perf_counter()
+    timings: list[Timing] = []
+    while len(timings) < measure.samples or time.perf_counter() - started < measure.seconds:
+        timings.append(time_once(workload, len(timings)))
+    return timings
+
+
+def sample_readings(workload: Workload, index: int, timing: Timing) -> list[Reading]:
+    readings = workload.subject.durations(timing.start_ns, timing.marks, timing.end_ns)
+    if timing.device_s is not None:
+        readings = [*readings, Reading("device_latency_s", timing.device_s, "s", "torch.cuda.Event")]
+    return [replace(reading, sample=index) for reading in readings]
+
+
+def time_once(workload: Workload, index: int) -> Timing:
+    """Runs one request under the clock, and puts back the subject's marker whatever happens."""
+    subject = workload.subject
+    # Progress is reported after the clock has stopped, so that reporting costs no arm anything.
+    silent = replace(workload, progress=lambda: None)
+    marks: list[tuple[str, int]] = []
+
+    def mark(phase: str) -> None:
+        # Without it a phase would end when its kernels are queued, not when they are done.
+        subject.synchronize()
+        marks.append((phase, time.perf_counter_ns()))
+
+    marker, events = subject.marker, DeviceEvents(workload.device)
+    subject.synchronize()
+    subject.marker = mark
+    try:
+        with uncollected():
+            events.start()
+            start_ns = time.perf_counter_ns()
+            silent.run(index)
+            events.stop()
+            subject.synchronize()
+            end_ns = time.perf_counter_ns()
+    finally:
+        subject.marker = marker
+    workload.progress()
+    return Timing(start_ns, marks, end_ns, events.seconds())
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Keeps Python's garbage collector out of a sample; it catches up between samples."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+class DeviceEvents:
+    """A pair of events on the current CUDA stream; nothing on other devices."""
+
+    def __init__(self, device: Device) -> None:
+        self._pair: list[Any] = []
+        if device.kind == "cuda":
+            import torch
+
+            self._pair = [torch.cuda.Event(enable_timing=True) for _ in range(2)]
+
+    def start(self) -> None:
+        if self._pair:
+            self._pair[0].record()
+
+    def stop(self) -> None:
+        if self._pair:
+            self._pair[1].record()
+
+    def seconds(self) -> float | None:
+        """Time between them on the device; both must have passed."""
+        if not self._pair:
+            return None
+        self._pair[1].synchronize()
+        milliseconds: float = self._pair[0].elapsed_time(self._pair[1])
+        return milliseconds / 1e3
+
+
+class Machine:
+    """What else a latency depends on, noted before the first call and after the last."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._load = os.getloadavg()[0]
+        self._before = conditions(device)
+
+    def readings(self) -> list[Reading]:
+        after, load = conditions(self._device), os.getloadavg()[0]
+        # Afterwards the load average holds this process's own work: the value is what was there before.
+        detail = {"before": self._load, "after": load}
+        return [
+            Reading("load_average", self._load, "1", "os.getloadavg", detail=detail),
+            self._threads(),
+            *(self._condition(metric, after) for metric in ("temperature_c", "clock_hz")),
+        ]
+
+    def _threads(self) -> Reading:
+        torch = sys.modules.get("torch")
+        if torch is None:
+            return Reading("threads", float(self._device.threads), "1", "device.threads")
+        return Reading("threads", float(torch.get_num_threads()), "1", "torch.get_num_threads")
+
+    def _condition(self, metric: str, after: dict[str, float]) -> Reading:
+        source = "nvml" if self._device.kind == "cuda" else "sysfs"
+        value = after.get(metric)
+        reason = f"{source} does not show it on this machine" if value is None else None
+        detail = None if value is None else {"before": self._before.get(metric), "after": value}
+        return Reading(metric, value, UNITS[metric], source, reason, detail=detail)

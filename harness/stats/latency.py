@@ -1,0 +1,83 @@
+"""Two arms timed in one interleaved session: the change of a duration, and whether it may be called one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from harness.stats.intervals import Interval, ends
+from harness.stats.resampling import SEED, Array, draw_hierarchical
+
+THRESHOLD = 0.05
+ONE_PROCESS = "one process an arm: shown, not called"
+
+
+@dataclass(frozen=True)
+class LatencyComparison:
+    """Candidate over baseline, less one. `outcome` is None where nothing may be called."""
+
+    change: float | None
+    interval: Interval | None
+    processes: int  # pairs of them
+    outcome: str | None  # better worse equivalent undecided
+    reason: str
+
+
+def compare_latency(
+    baseline: Sequence[ArrayLike],
+    candidate: Sequence[ArrayLike],
+    *,
+    threshold: float = THRESHOLD,
+    higher_is_better: bool = False,
+    seed: int = SEED,
+) -> LatencyComparison:
+    """Compares arms process by process and sample by sample: both are paired by their place.
+
+    The i-th process of each arm ran side by side, so slow drift cancels; the j-th sample of each is the
+    same request, so unequal requests do. The change is exp(mean over processes of the median over samples
+    of log(candidate / baseline)) − 1. Its interval is a hierarchical bootstrap (process, then sample),
+    widened to Student's over the processes: with three of them the bootstrap alone would exclude 0 in one
+    A/A session of four. An outcome needs the interval to exclude 0 and the change to reach `threshold`.
+
+    Raises:
+        ValueError: the arms have different numbers of processes, which can't be paired.
+    """
+    pairs = [_log_ratios(before, after) for before, after in zip(baseline, candidate, strict=True)]
+    logs = [np.sort(one) for one in pairs if len(one)]
+    if not logs:
+        return LatencyComparison(None, None, 0, None, "no readings to pair")
+    if not all(np.isfinite(one).all() for one in logs):
+        return LatencyComparison(None, None, len(logs), None, "a reading is not positive: no ratio")
+    medians = np.array([np.median(one) for one in logs])
+    change = float(np.expm1(medians.mean()))
+    if len(logs) == 1:
+        return LatencyComparison(change, None, 1, None, ONE_PROCESS)
+    found = ends(draw_hierarchical(logs, np.random.default_rng(seed)), medians)
+    interval = Interval(float(np.expm1(found.low)), float(np.expm1(found.high)))
+    outcome, reason = _judge(change, interval, threshold, higher_is_better)
+    return LatencyComparison(change, interval, len(logs), outcome, reason)
+
+
+def _log_ratios(baseline: ArrayLike, candidate: ArrayLike) -> Array:
+    """Of samples both have and know; infinite where a reading is not positive."""
+    before, after = np.asarray(baseline, np.float64), np.asarray(candidate, np.float64)
+    shared = min(len(before), len(after))
+    both = np.stack([before[:shared], after[:shared]])
+    both = both[:, ~np.isnan(both).any(axis=0)]
+    if (both <= 0).any():
+        return np.full(both.shape[1], np.inf)
+    return np.asarray(np.log(both[1] / both[0]))
+
+
+def _judge(change: float, interval: Interval, threshold: float, higher_is_better: bool) -> tuple[str, str]:
+    if interval.within(threshold):
+        return "equivalent", f"the whole interval lies within ±{threshold:.0%}"
+    if not interval.excludes(0.0):
+        return "undecided", "the interval holds 0"
+    if abs(change) < threshold:
+        return "undecided", f"the change is below {threshold:.0%}"
+    better = (change > 0) == higher_is_better
+    return ("better" if better else "worse"), "the interval excludes 0"

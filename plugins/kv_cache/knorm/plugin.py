@@ -1,0 +1,27 @@
+"""KNorm: evict cached tokens whose keys are largest (arXiv:2406.11430)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from harness.api import Evidence, Method, Traits, hookimpl
+from harness_plugins.subjects.causal_lm.plugin import EVICTION, Evictor
+
+
+@dataclass(frozen=True)
+class KNorm(Evictor):
+    name = "knorm"
+    traits = EVICTION
+
+    def scores(self, layer: Any) -> Any:
+        from .algorithm import scores
+
+        return scores(layer.keys)
+
+
+@hookimpl
+def harness_methods() -> list[type[Method]]:
+    return [KNorm]

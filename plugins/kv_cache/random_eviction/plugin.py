@@ -1,0 +1,31 @@
+"""Random eviction: the control of every method that chooses which tokens to keep."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from harness.api import Method, hookimpl, knob
+from harness_plugins.subjects.causal_lm.plugin import EVICTION, Evictor
+
+
+@dataclass(frozen=True)
+class RandomEviction(Evictor):
+    seed: int = knob(0, low=0, help="of the choice; the same for every sample of the same length")
+
+    name = "random_eviction"
+    traits = replace(EVICTION, controls=())
+
+    def scores(self, layer: Any) -> Any:
+        import torch
+
+        from .algorithm import scores
+
+        heads, tokens = layer.keys.shape[:2]
+        generator = torch.Generator().manual_seed(self.seed * 100_003 + layer.index * 1_009 + tokens)
+        return scores(heads, tokens, generator).to(layer.keys.device)
+
+
+@hookimpl
+def harness_methods() -> list[type[Method]]:
+    return [RandomEviction]

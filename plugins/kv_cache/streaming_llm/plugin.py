@@ -1,0 +1,61 @@
+"""StreamingLLM: keep attention sinks and the most recent tokens (arXiv:2309.17453)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from harness.api import Evidence, IncompatibleError, Method, hookimpl, knob
+from harness_plugins.subjects.causal_lm.plugin import EVICTION, Evictor
+
+
+@dataclass(frozen=True)
+class StreamingLLM(Evictor):
+    sinks: int = knob(4, low=0, help="first tokens, always kept")
+    rerotate: bool = knob(True, help="rows take positions inside the cache and it rolls on; false: positions of the text")
+
+    name = "streaming_llm"
+    traits = replace(EVICTION, breaks=frozenset({"positions of the text"}))
+
+    def check(self, facts: Mapping[str, Any]) -> None:
+        super().check(facts)
+        if self.rerotate and not facts.get("rotary", True):
+            raise IncompatibleError(
+                "streaming_llm moves rotary positions, this model has none; set method.streaming_llm.rerotate=false"
+            )
+
+    @contextmanager
+    def apply(self, subject: Any) -> Iterator[Evidence]:
+        evidence = Evidence()
+
+        def evict(cache: Any) -> None:
+            for layer in cache.layers:
+                seen = layer.storage.length
+                self.shrink(layer, seen)
+                evidence.record(kept=layer.storage.length, seen=seen)
+            if self.rerotate and self.compression_ratio > 0:
+                cache.rolling = True
+
+        with subject.at("after_prefill", evict):
+            yield evidence
+
+    def shrink(self, layer: Any, seen: int) -> None:
+        from .algorithm import kept_rows
+        from .storage import Rolling
+
+        kept = self.kept(seen)
+        if kept == seen:
+            return
+        rows = kept_rows(seen, kept, self.sinks).to(layer.keys.device)
+        if self.rerotate:
+            unrotated = layer.unrotated_keys()[:, rows].to(layer.keys.dtype)
+            layer.storage = Rolling(unrotated, layer.values[:, rows], min(self.sinks, kept), layer.rotation)
+        else:
+            layer.keep(rows)
+
+
+@hookimpl
+def harness_methods() -> list[type[Method]]:
+    return [StreamingLLM]

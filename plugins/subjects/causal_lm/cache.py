@@ -1,0 +1,190 @@
+"""The cache of one sequence: layers that methods may shrink or store otherwise.
+
+Shapes carry no batch dimension: keys and values are [heads, tokens, size].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from .rotation import Rotation
+
+Positions = range | Tensor | None  # of each row; None: rows of different heads are different tokens
+
+
+class Storage(Protocol):
+    """How a layer keeps its keys and values."""
+
+    length: int  # rows
+    positions: Positions
+
+    def append(self, keys: Tensor, values: Tensor, positions: range) -> None:
+        """Adds decoded tokens; keys come rotated."""
+        ...
+
+    def read(self) -> tuple[Tensor, Tensor]:
+        """Rotated keys and values of every row."""
+        ...
+
+    def reserve(self, tokens: int) -> None:
+        """Makes room for this many more tokens at once."""
+        ...
+
+    def make_room(self, tokens: int) -> None:
+        """Called before `tokens` tokens are fed: the place to evict while decoding."""
+        ...
+
+    def tensors(self) -> Iterable[Tensor]:
+        """Everything resident."""
+        ...
+
+
+class Dense:
+    """Keys and values as the model made them."""
+
+    def __init__(self, keys: Tensor, values: Tensor, positions: Positions) -> None:
+        self._keys, self._values = owned(keys), owned(values)
+        self.length = keys.shape[-2]
+        self.positions = positions
+
+    def append(self, keys: Tensor, values: Tensor, positions: range) -> None:
+        end = self.length + keys.shape[-2]
+        if end > self._keys.shape[-2]:
+            self.reserve(keys.shape[-2])
+        self._keys[:, self.length : end] = keys
+        self._values[:, self.length : end] = values
+        self.positions = joined(self.positions, positions)
+        self.length = end
+
+    def read(self) -> tuple[Tensor, Tensor]:
+        return self._keys[:, : self.length], self._values[:, : self.length]
+
+    def reserve(self, tokens: int) -> None:
+        if self.length + tokens > self._keys.shape[-2]:
+            self._keys = self._grown(self._keys, tokens)
+            self._values = self._grown(self._values, tokens)
+
+    def _grown(self, tensor: Tensor, tokens: int) -> Tensor:
+        grown = tensor.new_empty(tensor.shape[0], self.length + tokens, tensor.shape[2])
+        grown[:, : self.length] = tensor[:, : self.length]
+        return grown
+
+    def make_room(self, tokens: int) -> None:
+        pass
+
+    def tensors(self) -> Iterable[Tensor]:
+        tables = [self.positions] if isinstance(self.positions, Tensor) else []
+        return [self._keys, self._values, *tables]
+
+    def branch(self) -> Dense:
+        """The same rows, shared until the branch appends."""
+        assert self.length == self._keys.shape[-2], "only a cache that nothing was appended to can be branched"
+        return Dense(self._keys, self._values, self.positions)
+
+
+class Layer:
+    """One layer's place in a cache. Methods read it, shrink it with `keep`, or give it another storage."""
+
+    def __init__(self, index: int, rotation: Rotation | None) -> None:
+        self.index = index
+        self.rotation = rotation
+        self.storage: Storage | None = None
+        self._queries: Tensor | None = None
+
+    @property
+    def keys(self) -> Tensor:
+        """Rotated, [heads, tokens, size]."""
+        return self.storage.read()[0]
+
+    @property
+    def values(self) -> Tensor:
+        """[heads, tokens, size]."""
+        return self.storage.read()[1]
+
+    def unrotated_keys(self) -> Tensor:
+        """Keys before rotary embedding, float32, [heads, tokens, size]."""
+        return self.rotation.undo(self.keys.float(), self.storage.positions)
+
+    def queries(self, window: int) -> Tensor:
+        """Rotated queries of the last `window` prefilled tokens, [query heads, window, size]."""
+        return self._queries[:, -window:]
+
+    def remember(self, queries: Tensor) -> None:
+        self._queries = queries
+
+    def forget(self) -> None:
+        self._queries = None
+
+    def keep(self, rows: Tensor) -> None:
+        """Drops all other rows: [kept] for every head alike, or [heads, kept]."""
+        keys, values = self.storage.read()
+        positions: Positions = None
+        if rows.dim() == 1:
+            known = self.storage.positions
+            table = torch.arange(known.start, known.stop, device=rows.device) if isinstance(known, range) else known
+            positions = None if table is None else table[rows].to(torch.int32)
+            rows = rows.expand(keys.shape[0], -1)
+        index = rows.unsqueeze(-1).expand(-1, -1, keys.shape[-1])
+        value_index = rows.unsqueeze(-1).expand(-1, -1, values.shape[-1])
+        self.storage = Dense(keys.gather(1, index), values.gather(1, value_index), positions)
+
+    def branch(self) -> Layer:
+        twin = Layer(self.index, self.rotation)
+        twin.storage, twin._queries = self.storage.branch(), self._queries
+        return twin
+
+
+class Cache:
+    """All layers of one sequence, and the position its next token gets."""
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        self.layers = list(layers)
+        self.next_position = 0
+        self.rolling = False  # new tokens get positions inside the cache, not in the text
+
+    def positions(self, tokens: int) -> range:
+        """Positions for the next `tokens` tokens, after making room for them."""
+        for layer in self.layers:
+            if layer.storage is not None:
+                layer.storage.make_room(tokens)
+        start = self.layers[0].storage.length if self.rolling else self.next_position
+        self.next_position = start + tokens
+        return range(start, start + tokens)
+
+    def reserve(self, tokens: int) -> None:
+        for layer in self.layers:
+            layer.storage.reserve(tokens)
+
+    def branch(self) -> Cache:
+        twin = Cache([layer.branch() for layer in self.layers])
+        twin.next_position = self.next_position
+        return twin
+
+    def rows(self) -> float:
+        """Mean over layers."""
+        return sum(layer.storage.length for layer in self.layers) / len(self.layers)
+
+    def resident_bytes(self) -> int:
+        """Of all storage behind the cache, what layers share counted once."""
+        storages = {}
+        for layer in self.layers:
+            for tensor in layer.storage.tensors():
+                storage = tensor.untyped_storage()
+                storages[storage.data_ptr()] = storage.nbytes()
+        return sum(storages.values())
+
+
+def owned(tensor: Tensor) -> Tensor:
+    """The tensor itself, or a copy where it is a view: laid out as transformers would, keeping nothing else alive."""
+    whole = tensor.untyped_storage().nbytes() == tensor.numel() * tensor.element_size()
+    return tensor if whole and tensor.is_contiguous() else tensor.clone(memory_format=torch.contiguous_format)
+
+
+def joined(old: Positions, new: range) -> Positions:
+    if isinstance(old, range):
+        return range(old.start, new.stop) if old.stop == new.start else None
+    return None

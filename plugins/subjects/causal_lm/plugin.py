@@ -1,0 +1,104 @@
+"""Causal language models: what methods and tasks may know of them without loading one.
+
+A request to a causal language model is a plain dict:
+
+    context    token ids that are prefilled, and may then be compressed
+    question   token ids fed after compression (empty where the context holds everything)
+    new_tokens how many tokens to decode at most
+    stop       token ids that end decoding; none: always `new_tokens`
+
+and its output is `{"tokens": [ids]}`, stop ids left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import floor
+from typing import Any, ClassVar
+
+from harness.api import Evidence, IncompatibleError, Method, Seam, Subject, Traits, hookimpl, knob
+
+
+class CausalLM(Subject):
+    kind = "causal-lm"
+    revision = 1
+    seams: ClassVar[Mapping[str, Seam]] = {
+        "after_prefill": Seam(
+            "called with the Cache of a prefilled context, before anything is decoded", shared=True
+        ),
+    }
+
+    @classmethod
+    def toy(cls) -> Any:
+        from .toy import make
+
+        return make()
+
+
+@dataclass(frozen=True)
+class LastQueries:
+    """Needs the queries of the last `window` prefilled tokens: `layer.queries(window)`, rotated, [heads, window, size]."""
+
+    window: int
+
+
+@dataclass(frozen=True)
+class CacheMethod(Method):
+    """Base of methods that act on the cache of a prefilled context."""
+
+    def check(self, facts: Mapping[str, Any]) -> None:
+        if facts.get("sliding_layers"):
+            raise IncompatibleError(
+                f"{self.name} acts on a cache that keeps every token; {facts['sliding_layers']} of this model's "
+                f"{facts['layers']} layers attend through a sliding window; choose a model without one"
+            )
+
+
+EVICTION = Traits(
+    family="kv-cache",
+    subjects=frozenset({"causal-lm"}),
+    seams=frozenset({"after_prefill"}),
+    evidence=frozenset({"kept", "seen"}),
+    controls=("random_eviction",),
+    requires=frozenset({"rows of single tokens"}),
+    breaks=frozenset({"one position per row"}),
+)
+
+
+@dataclass(frozen=True)
+class Evictor(CacheMethod):
+    """Base of methods that score every cached token of each head and keep the best."""
+
+    compression_ratio: float = knob(0.5, low=0.0, high=0.99, help="fraction of the context's tokens removed")
+
+    neutral = {"compression_ratio": 0.0}
+
+    def scores(self, layer: Any) -> Any:
+        """[heads, tokens]; higher is kept."""
+        raise NotImplementedError
+
+    @contextmanager
+    def apply(self, subject: Any) -> Iterator[Evidence]:
+        evidence = Evidence()
+
+        def evict(cache: Any) -> None:
+            for layer in cache.layers:
+                seen = layer.storage.length
+                kept = self.kept(seen)
+                if kept < seen:
+                    layer.keep(self.scores(layer).topk(kept, dim=-1).indices.sort(dim=-1).values)
+                evidence.record(kept=layer.storage.length, seen=seen)
+
+        with subject.at("after_prefill", evict):
+            yield evidence
+
+    def kept(self, seen: int) -> int:
+        """floor(seen · (1 − ratio)), at least 1; exact where the product is whole but for rounding."""
+        return max(1, floor(seen * (1 - self.compression_ratio) + 1e-9))
+
+
+@hookimpl
+def harness_subjects() -> list[type[Subject]]:
+    return [CausalLM]

@@ -1,0 +1,47 @@
+"""Rotary embeddings of a loaded model: apply them, and take them off again."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+
+class Rotation:
+    """Uses the model's own tables and its own way of applying them.
+
+    A rotation by (cos, sin) is undone by (cos, −sin); models that scale both by a factor a
+    (YaRN) are undone by dividing by a².
+    """
+
+    def __init__(self, tables: nn.Module, apply: Callable[..., tuple[Tensor, Tensor]]) -> None:
+        self._tables = tables
+        self._apply = apply
+
+    @classmethod
+    def of(cls, model: nn.Module, attention: nn.Module) -> Rotation | None:
+        """The model's rotation, or None where it has none of the usual form."""
+        tables = next((module for name, module in model.named_modules() if name.endswith("rotary_emb")), None)
+        apply = getattr(inspect.getmodule(type(attention)), "apply_rotary_pos_emb", None)
+        return cls(tables, apply) if tables is not None and apply is not None else None
+
+    def do(self, keys: Tensor, positions: range | Tensor) -> Tensor:
+        """Rotated keys; keys [heads, tokens, size], positions [tokens]."""
+        cos, sin = self._cos_sin(keys, positions)
+        return self._turned(keys, cos, sin)
+
+    def undo(self, keys: Tensor, positions: range | Tensor) -> Tensor:
+        cos, sin = self._cos_sin(keys, positions)
+        scale = float(getattr(self._tables, "attention_scaling", 1.0)) ** 2
+        return self._turned(keys, cos / scale, -sin / scale)
+
+    def _cos_sin(self, keys: Tensor, positions: range | Tensor) -> tuple[Tensor, Tensor]:
+        if isinstance(positions, range):
+            positions = torch.arange(positions.start, positions.stop, device=keys.device)
+        return self._tables(keys, positions.to(keys.device, torch.long).unsqueeze(0))
+
+    def _turned(self, keys: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        batch = keys.unsqueeze(0)
+        return self._apply(batch, batch, cos.to(keys.dtype), sin.to(keys.dtype))[1].squeeze(0)

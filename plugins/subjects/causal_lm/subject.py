@@ -1,0 +1,209 @@
+"""A loaded causal language model: prefills once for many methods, lets them act, decodes greedily."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from harness.api import Arm, Reading, Response
+from torch import Tensor, nn
+
+from .attention import Batch, install
+from .cache import Cache, Layer
+from .plugin import CausalLM
+from .rotation import Rotation
+
+TOGETHER = 16  # sequences decoded in one step, at most
+
+
+@dataclass
+class Branch:
+    """One arm's own continuation of a prefilled context."""
+
+    cache: Cache
+    logits: Tensor  # of the next token, [vocabulary]
+    observed: dict[str, float]
+    tokens: list[int] = field(default_factory=list)
+    finished: bool = False
+
+
+class LoadedCausalLM(CausalLM):
+    def __init__(self, model: nn.Module, attention: str) -> None:
+        self.model = model.eval()
+        self.device = next(model.parameters()).device
+        self.dtype = next(model.parameters()).dtype
+        self.attentions = install(model, attention)
+        self.rotation = Rotation.of(model, self.attentions[0])
+        parameters = inspect.signature(model.forward).parameters
+        self._cache_word = "cache" if "cache" in parameters else "past_key_values"
+        self._after_prefill: list[Callable[[Cache], None]] = []
+
+    @torch.inference_mode()
+    def verify(self) -> None:
+        """Checks on a few tokens that the model answers the same through this cache as without one.
+
+        Raises:
+            ValueError: it does not.
+        """
+        ids = list(range(3, 15))
+        cache = Cache([Layer(index, self.rotation) for index in range(len(self.attentions))])
+        self.feed([cache], [ids[:8]])
+        logits = self.feed([cache], [ids[8:]])[0]
+        alone = self.model(input_ids=torch.tensor([ids], device=self.device), use_cache=False).logits[0, -1]
+        tolerance = 1e-3 if self.dtype == torch.float32 else 0.1
+        if not torch.allclose(logits, alone, rtol=tolerance, atol=tolerance * float(alone.abs().max())):
+            raise ValueError("its logits differ")
+
+    @contextmanager
+    def at(self, seam: str, action: Callable[..., Any]) -> Iterator[None]:
+        assert seam == "after_prefill", f"a causal language model has no seam {seam!r}"
+        self._after_prefill.append(action)
+        try:
+            yield
+        finally:
+            self._after_prefill.remove(action)
+
+    def synchronize(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+    @torch.inference_mode()
+    def answer(self, request: dict[str, Any], arms: Sequence[Arm]) -> Iterable[tuple[Arm, Response]]:
+        """One prefill serves every arm that acts after it; so do decode steps where rounding can't change an answer.
+
+        In float32 the rows of a batch differ from a row alone by about 1e-6; in half precision by
+        enough to turn answers, so there each sequence is decoded alone.
+        """
+        sharing = [arm for arm in arms if all(self.seams[seam].shared for seam in arm.stack.seams)]
+        if len(sharing) < 2:
+            yield from super().answer(request, arms)
+            return
+        needs = frozenset().union(*(arm.stack.needs() for arm in sharing))
+        prefilled = self.prefill(request, needs)
+        together = TOGETHER if self.dtype == torch.float32 else 1
+        for start in range(0, len(sharing), together):
+            yield from self._answer_together(request, prefilled, sharing[start : start + together])
+        del prefilled
+        yield from super().answer(request, [arm for arm in arms if arm not in sharing])
+
+    def _answer_together(
+        self, request: dict[str, Any], prefilled: Branch, arms: Sequence[Arm]
+    ) -> Iterable[tuple[Arm, Response]]:
+        branches = []
+        for arm in arms:
+            with arm.apply(self):
+                branches.append((arm, self.act(prefilled.cache.branch(), prefilled.logits)))
+        try:
+            self.decode([branch for _, branch in branches], request)
+        except Exception:
+            # Whose method raised is not known here: decode arm by arm, each inside its own context.
+            yield from self._answer_apart(request, prefilled, [arm for arm, _ in branches])
+            return
+        for arm, branch in branches:
+            yield arm, self.response(branch)
+
+    def _answer_apart(
+        self, request: dict[str, Any], prefilled: Branch, arms: Sequence[Arm]
+    ) -> Iterable[tuple[Arm, Response]]:
+        for arm in arms:
+            response = None
+            with arm.apply(self):
+                branch = self.act(prefilled.cache.branch(), prefilled.logits)
+                self.decode([branch], request)
+                response = self.response(branch)
+            if response is not None:
+                yield arm, response
+
+    @torch.inference_mode()
+    def respond(self, request: dict[str, Any], needs: frozenset[Any]) -> Response:
+        prefilled = self.prefill(request, needs)
+        branch = self.act(prefilled.cache, prefilled.logits)
+        del prefilled
+        self.decode([branch], request)
+        return self.response(branch)
+
+    def prefill(self, request: dict[str, Any], needs: frozenset[Any]) -> Branch:
+        cache = Cache([Layer(index, self.rotation) for index in range(len(self.attentions))])
+        logits = self.feed([cache], [request["context"]], needs)[0]
+        self.mark("prefill")
+        return Branch(cache, logits, {})
+
+    def act(self, cache: Cache, logits: Tensor) -> Branch:
+        """Lets what is applied act on a prefilled cache, and observes what became of it."""
+        seen, full = cache.rows(), cache.resident_bytes()
+        for action in self._after_prefill:
+            action(cache)
+        for layer in cache.layers:
+            layer.forget()
+        self.mark("compress")
+        observed = {
+            "seen": seen,
+            "kept": cache.rows(),
+            "full_bytes": float(full),
+            "resident_bytes": float(cache.resident_bytes()),
+        }
+        return Branch(cache, logits, observed)
+
+    def decode(self, branches: Sequence[Branch], request: dict[str, Any]) -> None:
+        """Feeds the question, then decodes greedily, all branches in step; extends their tokens."""
+        question, stop = request["question"], set(request["stop"])
+        for branch in branches:
+            branch.cache.reserve(len(question) + request["new_tokens"])
+        if question and branches:
+            logits = self.feed([branch.cache for branch in branches], [question] * len(branches))
+            for branch, row in zip(branches, logits, strict=True):
+                branch.logits = row
+        for step in range(request["new_tokens"]):
+            going = [branch for branch in branches if not branch.finished]
+            if step and going:
+                logits = self.feed([branch.cache for branch in going], [branch.tokens[-1:] for branch in going])
+                for branch, row in zip(going, logits, strict=True):
+                    branch.logits = row
+            if not going:
+                break
+            for branch in going:
+                token = int(branch.logits.argmax())
+                branch.finished = token in stop
+                if not branch.finished:
+                    branch.tokens.append(token)
+            self.mark("token")
+
+    def feed(self, caches: Sequence[Cache], ids: Sequence[list[int]], needs: frozenset[Any] = frozenset()) -> Tensor:
+        """Next-token logits after equally many new tokens in each cache, [rows, vocabulary]."""
+        positions = [cache.positions(len(ids[0])) for cache in caches]
+        table = torch.tensor([list(row) for row in positions], device=self.device)
+        batch = Batch(caches, positions, needs)
+        output = self.model(
+            input_ids=torch.tensor(ids, device=self.device),
+            position_ids=table,
+            use_cache=True,
+            logits_to_keep=1,
+            **{self._cache_word: batch},
+        )
+        return output.logits[:, -1]
+
+    def response(self, branch: Branch) -> Response:
+        observed = branch.observed | {"end_resident_bytes": float(branch.cache.resident_bytes())}
+        return Response({"tokens": branch.tokens}, observed)
+
+    def durations(self, start_ns: int, marks: Sequence[tuple[str, int]], end_ns: int) -> list[Reading]:
+        """TTFT: request handed over until its first token is usable on the host. TPOT: (last − first) / (n − 1)."""
+        at = {phase: [ns for name, ns in marks if name == phase] for phase in ("prefill", "compress", "token")}
+        tokens = at["token"]
+        gaps = [(after - before) / 1e9 for before, after in zip(tokens, tokens[1:], strict=False)]
+
+        def reading(metric: str, ns: float | None, detail: dict[str, Any] | None = None) -> Reading:
+            reason = None if ns is not None else "needs at least two new tokens"
+            return Reading(metric, None if ns is None else ns / 1e9, "s", "perf_counter_ns", reason, detail=detail)
+
+        return [
+            reading("latency_s", end_ns - start_ns),
+            reading("ttft_s", tokens[0] - start_ns),
+            reading("prefill_s", at["prefill"][0] - start_ns),
+            reading("compress_s", at["compress"][0] - at["prefill"][0]),
+            reading("tpot_s", (tokens[-1] - tokens[0]) / (len(tokens) - 1) if gaps else None, {"itl_s": gaps}),
+        ]

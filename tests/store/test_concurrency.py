@@ -1,0 +1,76 @@
+"""Commands of their own on one store at once, one of them killed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from harness.store import queries
+from harness.store.owners import owner
+from harness.store.writer import open_store
+
+COMMAND = """
+import sys
+from harness.spec.records import Reading, Score
+from harness.store.owners import owner
+from harness.store.records import RunRecord, SampleRecord
+from harness.store.writer import open_store
+
+url, first, last = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+with open_store(url, create=True) as store:
+    here = store.environment("here", {})
+    about = {"spec": {}, "identity": {}, "about": {}, "planned": last}
+    run_id = store.ensure_run(RunRecord("a", here, "knorm", "ruler", "smollm2", "cpu", 0, **about))
+    store.claim(run_id, owner())
+    store.add_readings(run_id, "memory", 1, [Reading("peak_bytes", 1.0, "B", "torch")])
+    for number in range(first, last):
+        record = SampleRecord(number, "all", f"hash-{number}", {}, "seven" * 1000, prompt="What is it?" * 1000)
+        store.add_sample(run_id, record, [Score("match", 1.0), Score("length", 5.0)])
+        print(number, flush=True)
+"""
+
+
+def start(url, first, last):
+    command = [sys.executable, "-W", "error", "-c", COMMAND, url, str(first), str(last)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_two_commands_write_one_run_at_once(url):
+    first, second = start(url, 0, 200), start(url, 100, 300)
+
+    assert [first.communicate(timeout=120)[1], second.communicate(timeout=120)[1]] == ["", ""]
+    with open_store(url) as reader:
+        assert reader.done_samples(1) == set(range(300))
+        assert len(queries.scores(reader, [1])) == 600
+        assert len(queries.readings(reader, [1])) == 1
+
+
+def test_a_killed_command_loses_at_most_the_sample_in_flight(url):
+    command = start(url, 0, 100_000)
+    printed = [int(command.stdout.readline()) for _ in range(50)]
+    command.kill()
+    printed += [int(line) for line in command.communicate()[0].splitlines()]
+
+    with open_store(url, create=True) as store:
+        assert store.done_samples(1) in (set(printed), {*printed, len(printed)})
+        assert len(queries.scores(store, [1])) == 2 * len(store.done_samples(1))
+        assert not queries.run(store, 1).live
+        assert store.claim(1, owner()) is None
+        if store.place.path:
+            with store.read() as connection:
+                assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
+
+
+def test_results_are_read_while_they_are_written(url):
+    command = start(url, 0, 100_000)
+    counts = []
+    for _ in range(20):
+        last = int(command.stdout.readline())
+        with open_store(url) as reader:
+            counts.append(len(queries.scores(reader, [1])))
+        assert counts[-1] >= 2 * (last + 1)
+    command.kill()
+    command.communicate()
+
+    assert counts == sorted(counts)
+    assert all(count % 2 == 0 for count in counts)
