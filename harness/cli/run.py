@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-import shlex
 import signal
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
 from harness.cli.progress import watching
 from harness.spec.errors import HarnessError
+
+if TYPE_CHECKING:
+    from harness.config.words import Sweep
+    from harness.engine.plan import Plan, PlannedRun
+    from harness.plugin.discovery import Registry
+    from harness.store.writer import Store
 
 EPILOG = """\b
 Words are key=value, as in Hydra. A comma sweeps, [a,b] stacks in order:
@@ -33,7 +41,6 @@ def command(words: tuple[str, ...], dry_run: bool) -> None:
 
     What is already in the store is not done again: the same command continues where it was stopped.
     """
-    from harness.cli.planned import show_plan
     from harness.config.overrides import read
     from harness.config.sweep import make_sweep
     from harness.engine.plan import make_plan
@@ -49,4 +56,61 @@ def command(words: tuple[str, ...], dry_run: bool) -> None:
         show_plan(plan, sweep)
         return
     with open_store(url, create=True) as store:
-        run_plan(plan, sweep, registry, store, url, words)
+        run_plan(plan, sweep, registry, store)
+
+
+def run_plan(plan: Plan, sweep: Sweep, registry: Registry, store: Store) -> None:
+    from harness.cli.compare import show_study
+    from harness.engine.study import execute, register
+
+    environment_id = register(plan, sweep, store)
+    show_plan(plan, sweep)
+    signal.signal(signal.SIGTERM, interrupt)
+    try:
+        with watching() as watch:
+            outcome = execute(plan, sweep, registry, store, environment_id, watch)
+    except KeyboardInterrupt:
+        done = sum(len(run.done) for run in plan.runs)
+        say(
+            f"\nStopped. {done} of {samples_planned(plan)} samples are done and kept in {store.place}. "
+            f"Go on with:\n  {sweep.command}"
+        )
+        raise
+    show_study(store, outcome.study_id)
+    if outcome.failures:
+        raise HarnessError(failures_summed_up(outcome.failures))
+
+
+def samples_planned(plan: Plan) -> int:
+    return sum(run.bench.task.planned() for run in plan.runs)
+
+
+def failures_summed_up(failures: Sequence[PlannedRun]) -> str:
+    lines = [f"  {run.stack.label} on {run.bench.task.name}: {run.failed}" for run in failures]
+    return "\n".join([f"{len(failures)} of the runs failed; the same command tries them again:", *lines])
+
+
+def interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def show_plan(plan: Plan, sweep: Sweep) -> None:
+    """What will run, and about how long it takes, before it starts."""
+    planned, done = samples_planned(plan), sum(len(run.done) for run in plan.runs)
+    arms = Counter(run.stack.label for run in plan.runs)
+    names = ", ".join(f"{label} ×{count}" if count > 1 else label for label, count in arms.items())
+    tasks = ", ".join(sorted({bench.task.name for bench in plan.benches}))
+    models = ", ".join(sorted({bench.model_name for bench in plan.benches}))
+    device = plan.benches[0].device
+    say(f"Plan: {len(plan.runs)} runs ({names}) of {tasks} on {models}, {device.kind}, {device.threads} threads.")
+    seconds = plan.seconds()
+    guess = "" if seconds is None or done == planned else f", about {duration(seconds)} (a rough guess)"
+    say(f"Quality: {planned} samples, {done} done{guess}. Cost: measure={sweep.measure.name}, timed after it.")
+
+
+def duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
+def say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

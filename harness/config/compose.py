@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, make_dataclass
-from functools import reduce
+from functools import cache, reduce
 from importlib.util import find_spec
 from operator import or_
 from pathlib import Path
@@ -170,7 +170,7 @@ def _register(registry: Registry) -> dict[type, type[Knobbed]]:
         store.repo.pop(group, None)
     owners: dict[type, type[Knobbed]] = {}
     for group, name, owner in offered:
-        node = make_node(owner)
+        node = make_node(owner)  # type: ignore[arg-type]
         owners[node] = owner
         folder, _, last = f"{group}/{name}".rpartition("/")
         package = f"method.{name.replace('/', '.')}" if group == "method" else group
@@ -178,7 +178,8 @@ def _register(registry: Registry) -> dict[type, type[Knobbed]]:
     return owners
 
 
-def make_node(owner: type[Knobbed]) -> type:
+@cache
+def make_node(owner: type[Any]) -> type:
     """A structured config made from knobs."""
     defaults = owner().settings()
     return make_dataclass(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from harness.spec.errors import UsageError
 
 SWEEPS = (ValueType.CHOICE_SWEEP, ValueType.SIMPLE_CHOICE_SWEEP, ValueType.RANGE_SWEEP)
+KEY = re.compile(r"\+{0,2}[a-zA-Z_][\w-]*(\.[\w-]+)*")
 QUOTING = 'quote lists, or the shell takes them apart: "+method=[a,b]"'
 
 
@@ -42,8 +44,15 @@ class Word:
             UsageError: it was given several.
         """
         if len(self.values) > 1:
-            raise UsageError(f"{self.key} can't be swept, got {self.text!r}; run the command once for each value")
+            raise UsageError(f"{self.key} takes no sweep, got {self.text!r}; {self._instead}")
         return self.values[0]
+
+    @property
+    def _instead(self) -> str:
+        listed = ",".join(map(str, self.values))
+        return (
+            f'a list takes brackets: "tags=[{listed}]"' if self.key == "tags" else "run the command once for each value"
+        )
 
 
 def read(texts: Iterable[str]) -> list[Word]:
@@ -68,6 +77,8 @@ def _word(text: str) -> Word:
         override = OverridesParser.create().parse_override(text)
     except HydraException as error:
         raise UsageError(f"can't read {text!r}: {_remedy(text)}") from error
+    if not override.key_or_group:
+        raise UsageError(f"can't read {text!r}: nothing stands before the =")
     if override.type == OverrideType.DEL:
         raise UsageError(f"can't take {text!r} away; leave the word out of the command instead")
     if override.package is not None:
@@ -105,6 +116,8 @@ def _remedy(text: str) -> str:
         return f"a bracket has no partner; {QUOTING}"
     if not equals:
         return "a word is key=value, as in task=ruler"
+    if not KEY.fullmatch(key):
+        return "a key is words joined by dots, as in task.context=512"
     if value.endswith(","):
         return f"nothing follows the last comma; {QUOTING}"
     return f"a value with signs such as = ~ , [ in it takes quotes of its own: '{key}=\"{value}\"'"

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, get_args, get_origin
 
 from harness.config import suggest
 from harness.config.compose import OWN, Composer, Part
-from harness.config.overrides import Word, read
+from harness.config.overrides import Word
 from harness.config.words import DeviceRequest, Plain, Point, Protocol, Store, Sweep, Worker
 from harness.plugin.discovery import Registry
 from harness.plugin.knobs import Knobbed
@@ -48,13 +48,12 @@ class Slot:
         return Setting(self.part.owner.name, self.part.owner.build({**self.part.values, **given}).settings())
 
 
-def expand(texts: Sequence[str], registry: Registry, config_dirs: Iterable[Path] = ()) -> Sweep:
-    """The sweep that `harness run <texts>` means.
+def make_sweep(words: Sequence[Word], registry: Registry, config_dirs: Iterable[Path] = ()) -> Sweep:
+    """The sweep that a command's words mean.
 
     Raises:
         UsageError: a word, name, setting or value that is not there or does not fit.
     """
-    words = read(texts)
     _check_heads(words, registry)
     composer = Composer(registry, config_dirs)
     names = _names(words, composer)
@@ -68,7 +67,7 @@ def expand(texts: Sequence[str], registry: Registry, config_dirs: Iterable[Path]
         store_url=_section(Store, words).url,
         worker_timeout_s=_section(Worker, words).timeout,
         controls=_plain("controls", plain["controls"].value).controls if "controls" in plain else True,
-        command=shlex.join(["harness", "run", *texts]),
+        command=shlex.join(["harness", "run", *(word.text for word in words)]),
     )
 
 

@@ -14,6 +14,7 @@ from harness.spec.records import Metric
 
 NAME = re.compile(r"[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)*")
 RESERVED = {"method": ("all",)}
+CONTRACT = (Method, Task, Model, Knobbed)
 BASES: dict[str, type] = {"method": Method, "task": Task, "model": Model, "subject": Subject}
 
 
@@ -109,6 +110,8 @@ def _knobs(offered: type[Knobbed]) -> None:
     for field in dataclasses.fields(offered):
         if "knob" not in field.metadata:
             raise PluginError(f"{offered.__name__}.{field.name} is no knob; write `knob(default, help=...)`")
+        if any(field.name in vars(base) for base in CONTRACT if issubclass(offered, base)):
+            raise PluginError(f"{offered.__name__}.{field.name} hides a part of the contract; name the knob otherwise")
     _builds(offered, {}, "with its defaults")
 
 

@@ -213,8 +213,7 @@ def judge(found: Comparison, units: int, margin: float, higher_is_better: bool) 
     if found.differing == 0:
         return replace(found, reason=f"all {found.n} pairs are equal, too few to say 'no difference'")
     if units < FEW:
-        what = "pairs" if units == found.differing else "contexts"
-        return replace(found, reason=f"{units} differing {what}, {FEW} are needed")
+        return replace(found, reason=f"fewer than six {'pairs' if units == found.differing else 'contexts'} differ")
     if not interval.excludes(0.0):
         return replace(found, reason="the interval holds 0")
     if p > ALPHA:

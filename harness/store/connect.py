@@ -159,8 +159,8 @@ EXPLANATIONS = {
     "restore a copy, or name another store with store.url=",
     sqlite3.SQLITE_FULL: "the disk of store {place} is full: make room, then give the same command again; "
     "what was finished is kept",
-    sqlite3.SQLITE_CANTOPEN: "store {place} can't be opened ({said}): check that its folder exists and that you may "
-    "write there, or name another store with store.url=",
+    sqlite3.SQLITE_CANTOPEN: "store {place} can't be opened ({said}): check that its folder exists and can be written, "
+    "which SQLite needs even to read, or name another store with store.url=",
     sqlite3.SQLITE_NOTADB: "{place} is not a database: it was left as it is; name another store with store.url=",
 }
 

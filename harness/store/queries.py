@@ -123,7 +123,7 @@ def run(store: Store, run_id: int) -> Run:
 
 
 def details(store: Store, run_ids: Iterable[int]) -> dict[int, Run]:
-    """Runs by id, those that are there."""
+    """Runs by id, in the order asked for, those that are there."""
     ids = list(dict.fromkeys(run_ids))
     environment = tables.environment.c
     query = select(tables.run, environment.fingerprint, environment.facts).join(tables.environment)
@@ -135,7 +135,7 @@ def details(store: Store, run_ids: Iterable[int]) -> dict[int, Run]:
         live = _live(columns.pop("owner"), columns.pop("heartbeat"))
         columns.update(live=live, done=done[row.id], tags=tags.get(row.id, ()), sources=sources.get(row.id, ()))
         found[row.id] = Run(**columns)
-    return found
+    return {number: found[number] for number in ids if number in found}
 
 
 def _live(owner: str | None, heartbeat: float | None) -> bool:

@@ -19,10 +19,18 @@ def batches(values: Iterable[T], size: int = 900) -> Iterator[list[T]]:
         yield batch
 
 
-def add(connection: Connection, table: Table, rows: Iterable[dict[str, Any]]) -> int:
-    """Inserts rows, leaving alone those whose key is there already; returns how many came in."""
+def add(connection: Connection, table: Table, rows: Iterable[dict[str, Any]]) -> None:
+    """Inserts rows, leaving alone those whose key is there already."""
     given = list(rows)
-    return connection.execute(_keeping(connection, table), given).rowcount if given else 0
+    if given:
+        connection.execute(_keeping(connection, table), given)
+
+
+def add_one(connection: Connection, table: Table, row: dict[str, Any]) -> bool:
+    """As `add`; whether the row came in."""
+    # SQLAlchemy forgets the count of an INSERT on PostgreSQL unless asked to keep it.
+    counted = _keeping(connection, table).values(row).execution_options(preserve_rowcount=True)
+    return connection.execute(counted).rowcount == 1
 
 
 def _keeping(connection: Connection, table: Table) -> Insert:

@@ -29,7 +29,7 @@ from harness.store.records import (
     SessionStatus,
     StudyStatus,
 )
-from harness.store.rows import add, batches, known, storable
+from harness.store.rows import add, add_one, batches, known, storable
 from harness.store.schema import SCHEMA, look, read_while_written, upgrade
 from harness.store.tables import (
     arm,
@@ -185,7 +185,7 @@ class Store:
         row = {**asdict(record), "run_id": run_id, "answer": storable(record.answer), "created": now}
         text = row.pop("prompt")
         with self.write() as connection:
-            if not add(connection, sample, [row]):
+            if not add_one(connection, sample, row):
                 return
             if text:
                 add(connection, prompt, [{"hash": record.prompt_hash, "text": storable(text)}])

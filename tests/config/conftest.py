@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import sys
-from types import SimpleNamespace
 
+import hydra
 import pytest
 
-from harness.config.sweep import expand
+from harness.config.overrides import read
+from harness.config.sweep import make_sweep
 from harness.plugin.discovery import load
 
-TOYS = '''
+TOYS = """
 from dataclasses import dataclass
 from harness.api import Method, Model, Task, Traits, hookimpl, knob
 
@@ -48,7 +49,7 @@ class Asks(Task):
     subjects = frozenset({"causal-lm"})
 
     def planned(self): ...
-    def samples(self, processor, seed): ...
+    def make_samples(self, processor, seed): ...
 
 @dataclass(frozen=True)
 class Ruler(Asks):
@@ -57,8 +58,6 @@ class Ruler(Asks):
     samples: int = knob(8, low=1, hashed=False, help="a subtask")
     subtasks: tuple[str, ...] = knob(("single", "multi"), help="which")
     question: str = knob("after", choices=("after", "before"), help="where")
-
-    samples_ = None
 
 @dataclass(frozen=True)
 class Generation(Asks):
@@ -94,4 +93,38 @@ def harness_tasks():
 @hookimpl
 def harness_models():
     return [HF]
-'''
+"""
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory):
+    root = tmp_path_factory.mktemp("toys")
+    (root / "toys_config/toys").mkdir(parents=True)
+    (root / "toys_config/__init__.py").touch()
+    (root / "toys_config/toys/plugin.py").write_text(TOYS)
+    sys.path.insert(0, str(root))
+    made = load(["toys_config"])
+    assert made.failures == []
+    yield made
+    sys.path.remove(str(root))
+
+
+@pytest.fixture(scope="session")
+def composed():
+    """What Hydra composed before, by what it was asked: tests ask the same over and over."""
+    return {}
+
+
+@pytest.fixture
+def sweep(registry, composed, monkeypatch):
+    """What `harness run` makes of its words."""
+    compose = hydra.compose
+
+    def remembered(name, words, **rest):
+        asked = (name, *words)
+        if asked not in composed:
+            composed[asked] = compose(name, words, **rest)
+        return composed[asked]
+
+    monkeypatch.setattr(hydra, "compose", remembered)
+    return lambda *texts, config_dirs=(): make_sweep(read(texts), registry, config_dirs)

@@ -74,6 +74,11 @@ class NoDataclass(Good):
 
 
 @dataclass(frozen=True)
+class Hides(Good):
+    check: int = knob(3, help="what hides Method.check")
+
+
+@dataclass(frozen=True)
 class BadDefault(Good):
     size: int = knob(3, high=2, help="how big")
 
@@ -109,6 +114,7 @@ class NoTraits(Method):
         ("method", NoApply, "NoApply does not write apply()"),
         ("method", variant(Good, traits=Traits(family="toys", prepares=True)), "Good does not write prepare()"),
         ("method", NoKnob, "NoKnob.size is no knob; write `knob(default, help=...)`"),
+        ("method", Hides, "Hides.check hides a part of the contract; name the knob otherwise"),
         ("method", NoDataclass, "NoDataclass has knobs but is no dataclass; write @dataclass(frozen=True) above it"),
         (
             "method",

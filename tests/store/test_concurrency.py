@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import contextmanager
 
 from harness.store import queries
 from harness.store.owners import owner
@@ -30,15 +31,20 @@ with open_store(url, create=True) as store:
 """
 
 
-def start(url, first, last):
-    command = [sys.executable, "-W", "error", "-c", COMMAND, url, str(first), str(last)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+@contextmanager
+def started(url, first, last):
+    arguments = [sys.executable, "-W", "error", "-c", COMMAND, url, str(first), str(last)]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as command:
+        try:
+            yield command
+        finally:
+            command.kill()
 
 
 def test_two_commands_write_one_run_at_once(url):
-    first, second = start(url, 0, 200), start(url, 100, 300)
+    with started(url, 0, 200) as first, started(url, 100, 300) as second:
+        assert [first.communicate(timeout=120)[1], second.communicate(timeout=120)[1]] == ["", ""]
 
-    assert [first.communicate(timeout=120)[1], second.communicate(timeout=120)[1]] == ["", ""]
     with open_store(url) as reader:
         assert reader.done_samples(1) == set(range(300))
         assert len(queries.scores(reader, [1])) == 600
@@ -46,10 +52,10 @@ def test_two_commands_write_one_run_at_once(url):
 
 
 def test_a_killed_command_loses_at_most_the_sample_in_flight(url):
-    command = start(url, 0, 100_000)
-    printed = [int(command.stdout.readline()) for _ in range(50)]
-    command.kill()
-    printed += [int(line) for line in command.communicate()[0].splitlines()]
+    with started(url, 0, 100_000) as command:
+        printed = [int(command.stdout.readline()) for _ in range(50)]
+        command.kill()
+        printed += [int(line) for line in command.communicate()[0].splitlines()]
 
     with open_store(url, create=True) as store:
         assert store.done_samples(1) in (set(printed), {*printed, len(printed)})
@@ -62,15 +68,13 @@ def test_a_killed_command_loses_at_most_the_sample_in_flight(url):
 
 
 def test_results_are_read_while_they_are_written(url):
-    command = start(url, 0, 100_000)
     counts = []
-    for _ in range(20):
-        last = int(command.stdout.readline())
-        with open_store(url) as reader:
-            counts.append(len(queries.scores(reader, [1])))
-        assert counts[-1] >= 2 * (last + 1)
-    command.kill()
-    command.communicate()
+    with started(url, 0, 100_000) as command:
+        for _ in range(20):
+            last = int(command.stdout.readline())
+            with open_store(url) as reader:
+                counts.append(len(queries.scores(reader, [1])))
+            assert counts[-1] >= 2 * (last + 1)
 
     assert counts == sorted(counts)
     assert all(count % 2 == 0 for count in counts)

@@ -72,7 +72,7 @@ def upgrade():
 def second_migration(tmp_path, monkeypatch):
     """A version of ours that knows one migration more."""
     folder = tmp_path / "migrations"
-    shutil.copytree(Path(schema.__file__).parent / "migrations", folder)
+    shutil.copytree(Path(schema.__file__).parent / "migrations", folder, ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "versions" / "0002_second.py").write_text(SECOND)
     config = schema.alembic_config()
     config.set_main_option("script_location", str(folder))

@@ -3,12 +3,14 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
+import threading
 from contextlib import closing
 
 import pytest
 
 from harness.spec.errors import StoreError
 from harness.store import connect
+from harness.store.schema import read_while_written
 from harness.store.writer import open_store
 
 
@@ -203,3 +205,18 @@ def test_six_processes_open_one_fresh_store_at_once(path):
     assert [process.communicate(timeout=60) for process in openers] == [("1\n", "")] * 6
     with closing(sqlite3.connect(path)) as raw:
         assert raw.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+
+
+def test_switching_to_the_write_ahead_log_waits_for_readers(path):
+    path.parent.mkdir()
+    with closing(sqlite3.connect(path, check_same_thread=False)) as other:
+        other.execute("CREATE TABLE album (title TEXT)")
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM album").fetchall()
+        ending = threading.Timer(0.2, other.rollback)
+        ending.start()
+
+        read_while_written(path)
+
+        ending.join()
+        assert other.execute("PRAGMA journal_mode").fetchone() == ("wal",)

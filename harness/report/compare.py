@@ -1,0 +1,219 @@
+"""From what was recorded to a comparison: rows paired with their baseline, sample by sample."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.report.costs import Pair, cost_cells
+from harness.report.data import Data
+from harness.report.model import (
+    NOT_COUNTED_HERE,
+    Compression,
+    CostCell,
+    QualityCell,
+    Report,
+    Row,
+    RunView,
+    StudyView,
+    Table,
+)
+from harness.report.notes import notes
+from harness.report.settings import telling, varying
+from harness.spec.identity import canonical
+from harness.spec.records import Metric
+from harness.stats.intervals import Estimate, mean
+from harness.stats.paired import Comparison, adjust, compare, compare_seeds
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+__all__ = ["CostCell", "QualityCell", "Report", "Row", "RunView", "StudyView", "Table", "compare_study"]
+
+AGGREGATIONS = ("macro_mean", "mean")
+
+
+def compare_study(view: StudyView) -> Report:
+    """A table for each task, model and device; p adjusted by Holm over what is said of one technique."""
+    data, by_id = Data(view), {run.id: run for run in view.runs}
+    shown = varying(run.spec.stack for run in view.runs)
+    tables = [
+        make_table(Maker(view, data, by_id, shown), runs) for runs in grouped(view.runs, lambda run: bench(run, by_id))
+    ]
+    return Report(view.title, tuple(holm_across(tables)))
+
+
+def bench(run: RunView, by_id: Mapping[int, RunView]) -> str:
+    """What runs share a table by: task, model and device of the baseline, whatever the seed."""
+    spec = by_id.get(run.baseline_id or run.id, run).spec
+    return canonical([spec.task.plain(), spec.model.plain(), spec.device.plain()])
+
+
+def technique(run: RunView) -> str:
+    """What runs share a row by."""
+    return canonical([run.role == "baseline", [method.plain() for method in run.spec.stack]])
+
+
+def grouped(runs: Iterable[RunView], key: Callable[[RunView], str]) -> list[list[RunView]]:
+    groups: dict[str, list[RunView]] = {}
+    for run in runs:
+        groups.setdefault(key(run), []).append(run)
+    return list(groups.values())
+
+
+def make_table(maker: Maker, runs: Sequence[RunView]) -> Table:
+    rows = [maker.row(alike) for alike in grouped(runs, technique)]
+    rows.sort(key=lambda row: row.role != "baseline")
+    first = rows[0].runs[0]
+    table = Table(
+        task=first.spec.task.name,
+        model=first.model,
+        device=first.spec.device.kind,
+        seeds=tuple(sorted({run.spec.seed for run in runs})),
+        conditions={key: str(value) for key, value in first.about.get("conditions", {}).items() if value is not None},
+        sources=first.sources,
+        measures=tuple(dict.fromkeys(maker.view.measures[one] for one in sessions(runs) if one in maker.view.measures)),
+        metrics=tuple(first.metrics),
+        rows=tuple(rows),
+        notes=(),
+    )
+    return replace(table, notes=tuple(notes(table, maker.view.environments)))
+
+
+def sessions(runs: Iterable[RunView]) -> list[int]:
+    return [run.session_id for run in runs if run.session_id is not None]
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Makes rows of one study."""
+
+    view: StudyView
+    data: Data
+    by_id: Mapping[int, RunView]
+    shown: set[tuple[str, str]]  # (method, knob) that vary
+
+    def row(self, runs: Sequence[RunView]) -> Row:
+        pairs = [(run, self.by_id.get(run.baseline_id) if run.baseline_id else None) for run in runs if run.counts]
+        paired = [(run, base if base is not None and unlike(run, base) is None else None) for run, base in pairs]
+        return Row(
+            runs=tuple(runs),
+            settings=telling(runs[0].spec.stack, self.shown, self.view.defaults),
+            quality=tuple(self.quality(runs, pairs, metric) for metric in runs[0].metrics),
+            costs=cost_cells(self.data, paired, self.view.measures),
+            compression=self.compression(runs, [run.id for run, _ in pairs]),
+        )
+
+    def quality(self, runs: Sequence[RunView], pairs: Sequence[Pair], metric: Metric) -> QualityCell:
+        if not pairs:
+            return QualityCell(metric, Estimate(None, None, 0, why_not_counted(runs[0])), reason=NOT_COUNTED_HERE)
+        cell = QualityCell(metric, self.estimate([run for run, _ in pairs], metric))
+        if runs[0].role == "baseline":
+            return cell
+        doubts = [unlike(run, base) for run, base in pairs]
+        usable = [pair for pair, doubt in zip(pairs, doubts, strict=True) if doubt is None]
+        if not usable:
+            return replace(cell, reason=doubts[0])
+        trained = any(run.about.get("prepares") for run, _ in usable)
+        return replace(cell, comparison=(self.by_seed if trained else self.by_sample)(usable, metric))
+
+    def estimate(self, runs: Sequence[RunView], metric: Metric) -> Estimate:
+        import pandas as pd
+
+        if metric.aggregation not in AGGREGATIONS:
+            return Estimate(None, None, 0, f"{metric.name} is aggregated by {metric.aggregation}, which is not known")
+        rows = pd.concat([labelled(self.data.scores(run.id, metric.name), run) for run in runs])
+        reasons = rows["reason"].dropna()
+        found = mean(rows["value"].to_numpy(np.float64), strata(rows, metric), rows["cluster"].tolist())
+        return found if found.value is not None or reasons.empty else found._replace(reason=str(reasons.iloc[0]))
+
+    def by_sample(self, pairs: Sequence[Pair], metric: Metric) -> Comparison:
+        import pandas as pd
+
+        found = [(self.data.pairs(base.id, run.id, metric.name), run) for run, base in pairs if base is not None]
+        rows = pd.concat([labelled(one, run) for one, run in found])
+        return compare(
+            rows["value_before"].to_numpy(np.float64),
+            rows["value_after"].to_numpy(np.float64),
+            strata(rows, metric),
+            rows["cluster"].tolist(),
+            higher_is_better=metric.higher_is_better,
+        )
+
+    def by_seed(self, pairs: Sequence[Pair], metric: Metric) -> Comparison:
+        """Where a technique trains or builds, a pair is a seed, its value the mean over samples both answered."""
+        before: list[float] = []
+        after: list[float] = []
+        for run, base in pairs:
+            assert base is not None
+            rows = self.data.pairs(base.id, run.id, metric.name)
+            for values, column in ((before, "value_before"), (after, "value_after")):
+                found = mean(rows[column].to_numpy(np.float64), strata(rows, metric)).value
+                values.append(np.nan if found is None else found)
+        return compare_seeds(before, after, higher_is_better=metric.higher_is_better)
+
+    def compression(self, runs: Sequence[RunView], counted: Sequence[int]) -> Compression:
+        about = runs[0].about
+        nominal, simulated = about.get("nominal", {}), bool(about.get("simulated"))
+        found = self.data.bytes(counted)
+        if found is None or not all(found):
+            reason = why_not_counted(runs[0]) if not counted else "its samples do not say what stays resident"
+            return Compression(nominal, None, None, reason, simulated)
+        resident, full = found
+        return Compression(nominal, 1 - resident / full, full / resident, None, simulated)
+
+
+def unlike(run: RunView, baseline: RunView | None) -> str | None:
+    """Why a run can't be paired with its baseline, or None."""
+    if baseline is None:
+        return "it has no baseline here"
+    if not baseline.counts:
+        return f"its baseline is {baseline.status}"
+    if run.environment_id != baseline.environment_id:
+        return "it ran in another environment than its baseline"
+    return None
+
+
+def why_not_counted(run: RunView) -> str:
+    return f"{run.status}: {run.reason or 'no reason given'}"
+
+
+def strata(rows: DataFrame, metric: Metric) -> list[str] | None:
+    return rows["stratum"].tolist() if metric.aggregation == "macro_mean" else None
+
+
+def labelled(rows: DataFrame, run: RunView) -> DataFrame:
+    """A context of one seed is not another seed's."""
+    clusters = [None if one is None or one != one else (run.spec.seed, one) for one in rows["cluster"]]
+    return rows.assign(cluster=np.array([*clusters, None], dtype=object)[:-1])
+
+
+# Many tasks at once.
+
+
+def holm_across(tables: Sequence[Table]) -> list[Table]:
+    """Everything said of one technique and setting is one family, over tasks and metrics."""
+    families: dict[str, list[tuple[int, int, int]]] = {}
+    for t, table in enumerate(tables):
+        for r, row in enumerate(table.rows):
+            places = [(t, r, c) for c, cell in enumerate(row.quality) if cell.comparison is not None]
+            families.setdefault(technique(row.runs[0]), []).extend(places)
+    adjusted: dict[tuple[int, int, int], Comparison] = {}
+    for places in families.values():
+        if len(places) > 1:
+            found = [tables[t].rows[r].quality[c].comparison for t, r, c in places]
+            adjusted |= dict(zip(places, adjust([one for one in found if one is not None]), strict=True))
+    return [
+        replace(table, rows=tuple(_with(row, t, r, adjusted) for r, row in enumerate(table.rows)))
+        for t, table in enumerate(tables)
+    ]
+
+
+def _with(row: Row, t: int, r: int, adjusted: Mapping[tuple[int, int, int], Comparison]) -> Row:
+    cells = enumerate(row.quality)
+    return replace(
+        row, quality=tuple(replace(cell, comparison=adjusted.get((t, r, c), cell.comparison)) for c, cell in cells)
+    )

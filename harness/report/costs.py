@@ -1,0 +1,98 @@
+"""What a row cost, and how that compares with its baseline: timed readings within one session only."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from harness.report.data import Array, Data, by_process
+from harness.report.model import CostCell, RunView
+from harness.spec.records import Measure
+from harness.stats.intervals import Estimate, median, percentile
+from harness.stats.latency import LatencyComparison, compare_latency
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+MORE_IS_BETTER = {"token/s"}
+COMPARED = {"s", "J", *MORE_IS_BETTER}  # units of timed readings that may carry an outcome
+
+Pair = tuple[RunView, RunView | None]  # a run and its baseline
+
+
+def cost_cells(data: Data, pairs: Sequence[Pair], measures: Mapping[int, Measure]) -> dict[str, CostCell]:
+    """By metric, in the order they were read. `pairs`: a row's runs that count, a seed each."""
+    import pandas as pd
+
+    frames = [data.readings(run.id, run.session_id) for run, _ in pairs]
+    if not frames:
+        return {}
+    beside = [data.readings(base.id, run.session_id) for run, base in pairs if base is not None and base is not run]
+    own, theirs = pd.concat(frames), pd.concat(beside) if beside else None
+    protocols = [measures.get(run.session_id or 0) for run, _ in pairs]
+    decides = all(one is not None and one.decides for one in protocols)
+    cells = {}
+    for metric, rows in own.groupby("metric", sort=False):
+        before = None if theirs is None else theirs[theirs["metric"] == metric]
+        timed = bool(rows["session"].notna().any())
+        cells[str(metric)] = timed_cell(rows, before, decides) if timed else untimed_cell(rows, before)
+    return cells
+
+
+def timed_cell(rows: DataFrame, baseline: DataFrame | None, decides: bool) -> CostCell:
+    rows = rows[rows["session"].notna()]
+    groups = by_process(rows)
+    values = np.concatenate(list(groups.values()))
+    found = because(rows, median(list(groups.values())))
+    cell = replace(blank_cell(rows, True), estimate=found, p95=percentile(values, 95), p99=percentile(values, 99))
+    if baseline is None or cell.unit not in COMPARED or cell.estimate.value is None:
+        return cell
+    change = compare_processes(by_process(baseline[baseline["session"].notna()]), groups, cell.unit)
+    if not decides and change.change is not None:
+        change = replace(change, outcome=None, interval=None, reason="this measure shows costs and calls nothing")
+    return replace(cell, change=change.change, comparison=change, reason=None if change.outcome else change.reason)
+
+
+def compare_processes(
+    before: Mapping[tuple[int, int], Array], after: Mapping[tuple[int, int], Array], unit: str
+) -> LatencyComparison:
+    """The same process of the same session on both sides."""
+    shared = sorted(before.keys() & after.keys())
+    if not shared:
+        return LatencyComparison(None, None, 0, None, "not timed in one session with its baseline")
+    return compare_latency(
+        [before[key] for key in shared], [after[key] for key in shared], higher_is_better=unit in MORE_IS_BETTER
+    )
+
+
+def untimed_cell(rows: DataFrame, baseline: DataFrame | None) -> CostCell:
+    """Read once a run: the mean over runs, and its change, without an outcome."""
+    cell = replace(blank_cell(rows, False), estimate=because(rows, once(rows)))
+    before = None if baseline is None else once(baseline).value
+    if baseline is None or cell.estimate.value is None:
+        return cell
+    if not before:
+        return replace(cell, reason="its baseline has no such reading" if before is None else "its baseline reads 0")
+    return replace(cell, change=cell.estimate.value / before - 1)
+
+
+def once(rows: DataFrame) -> Estimate:
+    known = rows.dropna(subset=["value"])
+    if known.empty:
+        return Estimate(None, None, 0, "no reading")
+    return Estimate(float(known.groupby("run")["value"].median().mean()), None, len(known))
+
+
+def blank_cell(rows: DataFrame, timed: bool) -> CostCell:
+    first = rows.iloc[0]
+    source = ", ".join(sorted(set(rows["source"])))
+    return CostCell(first["metric"], first["unit"], Estimate(None, None, 0), timed, source)
+
+
+def because(rows: DataFrame, found: Estimate) -> Estimate:
+    """An unknown estimate, with the meter's own reason."""
+    reasons = rows["reason"].dropna()
+    return found if found.value is not None or reasons.empty else found._replace(reason=str(reasons.iloc[0]))

@@ -1,0 +1,90 @@
+"""Recorded rows, looked up by run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from harness.report.model import StudyView
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+Array = NDArray[np.float64]
+
+
+class Data:
+    """A study's frames, split once."""
+
+    def __init__(self, view: StudyView) -> None:
+        known = view.samples[["run", "number", "stratum", "cluster", "prompt_hash"]]
+        scores = view.scores[["run", "number", "metric", "value", "reason"]].merge(known, on=["run", "number"])
+        self._scores = split(scores, ["run", "metric"])
+        self._samples = split(view.samples, ["run"])
+        self._readings = split(with_distributions(view.readings), ["run"])
+        self._no_scores, self._no_readings = scores.iloc[:0], view.readings.iloc[:0]
+
+    def scores(self, run: int, metric: str) -> DataFrame:
+        """number, value, reason, stratum, cluster, prompt_hash: one row a sample."""
+        return self._scores.get((run, metric), self._no_scores)
+
+    def pairs(self, baseline: int, candidate: int, metric: str) -> DataFrame:
+        """Samples both runs answered, asked alike: value_before, value_after, stratum, cluster."""
+        before, after = self.scores(baseline, metric), self.scores(candidate, metric)
+        columns = ["number", "prompt_hash", "value"]
+        shared = before[[*columns, "stratum", "cluster"]].merge(
+            after[columns], on=["number", "prompt_hash"], suffixes=("_before", "_after")
+        )
+        return shared.sort_values("number")
+
+    def bytes(self, runs: Iterable[int]) -> tuple[float, float] | None:
+        """Resident and full bytes, summed over samples; None where a sample does not tell."""
+        observed: list[Mapping[str, float]] = [
+            one for run in runs if (run,) in self._samples for one in self._samples[(run,)]["observed"]
+        ]
+        if not observed or any("resident_bytes" not in one or "full_bytes" not in one for one in observed):
+            return None
+        return sum(one["resident_bytes"] for one in observed), sum(one["full_bytes"] for one in observed)
+
+    def readings(self, run: int, session: int | None) -> DataFrame:
+        """Untimed ones, and those of its first arm in this session."""
+        rows = self._readings.get((run,), self._no_readings)
+        untimed = rows["session"].isna()
+        if session is None:
+            return rows[untimed]
+        timed = (rows["session"] == session).fillna(False).astype(bool)
+        if "position" in rows and timed.any():
+            timed &= (rows["position"] == rows.loc[timed, "position"].min()).fillna(True).astype(bool)
+        return rows[untimed | timed]
+
+
+def split(frame: DataFrame, by: list[str]) -> dict[tuple[Any, ...], DataFrame]:
+    return {key: rows for key, rows in frame.groupby(by, sort=False)}  # noqa: C416  (pandas' own iterator)
+
+
+def with_distributions(readings: DataFrame) -> DataFrame:
+    """A reading may hold a distribution in its detail, such as the gaps between tokens: a reading each."""
+    import pandas as pd
+
+    if "detail" not in readings:
+        return readings
+    more = [
+        {**row, "metric": name, "value": value, "detail": None}
+        for row in readings[readings["detail"].notna()].to_dict("records")
+        for name, values in row["detail"].items()
+        if isinstance(values, list) and all(isinstance(value, int | float) for value in values)
+        for value in values
+    ]
+    if not more:
+        return readings
+    return pd.concat([readings, pd.DataFrame(more).astype(readings.dtypes.to_dict())], ignore_index=True)
+
+
+def by_process(rows: DataFrame) -> dict[tuple[int, int], Array]:
+    """Timed values of one metric: an array in order of its samples for each (session, process)."""
+    ordered = rows.sort_values("sample", kind="stable", na_position="first")
+    groups = ordered.groupby(["session", "process"])["value"]
+    return {cast(tuple[int, int], key): values.to_numpy(np.float64) for key, values in groups}
