@@ -14,7 +14,7 @@ from harness.version import __version__
 COMMANDS = {
     "run": "Run methods on a task beside their baseline, and compare.",
     "compare": "Compare the runs of a study, or two runs.",
-    "ls": "List methods, tasks, models, plugins or runs.",
+    "ls": "List methods, tasks, models, plugins, runs or studies.",
     "show": "Show everything known of one run.",
     "export": "Write a study's results as csv, json or md.",
 }

@@ -7,7 +7,7 @@ a context, or one sample where nothing is shared. Units are drawn within *blocks
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,8 @@ Codes = NDArray[np.intp]
 
 DRAWS = 10_000
 SEED = 20_261_101  # of every resampling; stored with what it gave
-CHUNK = 4_000_000  # numbers drawn at once
+CHUNK = 250_000  # numbers drawn at once
+FEW_VALUES = 8  # where values repeat so often on average, they are counted instead of drawn
 
 
 @dataclass(frozen=True)
@@ -131,12 +132,18 @@ def draw_means(values: Array, of: Design, seed: int = SEED) -> Array:
 
 
 def _draw_sums(influence: Array, random: np.random.Generator) -> Array:
-    rows = max(1, CHUNK // len(influence))
-    parts = [
-        influence[random.integers(len(influence), size=(min(rows, DRAWS - start), len(influence)))].sum(axis=1)
-        for start in range(0, DRAWS, rows)
-    ]
-    return np.concatenate(parts)
+    """Sums of as many draws as there are values; values that repeat are drawn by how often they come."""
+    values, counts = np.unique(influence, return_counts=True)
+    if len(values) * FEW_VALUES <= len(influence):
+        return np.asarray(random.multinomial(len(influence), counts / len(influence), size=DRAWS) @ values, np.float64)
+    n = len(influence)
+    return _by_chunk(n, lambda rows: influence.take(random.integers(n, size=(rows, n), dtype=np.int32)).sum(axis=1))
+
+
+def _by_chunk(width: int, draw: Callable[[int], Array]) -> Array:
+    """`DRAWS` results, made so many at a time that their `width` numbers each stay in fast memory."""
+    rows = max(1, CHUNK // width)
+    return np.concatenate([draw(min(rows, DRAWS - start)) for start in range(0, DRAWS, rows)])
 
 
 def bootstrap_ends(values: Array, of: Design, level: float = 0.95, seed: int = SEED) -> tuple[float, float]:
@@ -173,12 +180,14 @@ def _all_sums(sums: Array) -> Array:
 
 
 def _random_sums(sums: Array, random: np.random.Generator) -> Array:
-    rows = max(1, CHUNK // len(sums))
-    parts = [
-        (2 * random.integers(2, size=(min(rows, DRAWS - start), len(sums))) - 1) @ sums
-        for start in range(0, DRAWS, rows)
-    ]
-    return np.concatenate(parts)
+    """Sums with signs at random; of c sums of one size, Binomial(c, ½) keep theirs."""
+    sizes, counts = np.unique(np.abs(sums), return_counts=True)
+    if len(sizes) * FEW_VALUES <= len(sums):
+        kept = random.binomial(counts, 0.5, size=(DRAWS, len(counts)))
+        return np.asarray((2 * kept - counts) @ sizes, np.float64)
+    return _by_chunk(
+        len(sums), lambda rows: (2.0 * random.integers(2, size=(rows, len(sums)), dtype=np.int8) - 1) @ sums
+    )
 
 
 # Timed samples, within processes.

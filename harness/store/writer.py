@@ -117,10 +117,10 @@ class Store:
         return self.ensure_runs([record])[0]
 
     def ensure_runs(self, records: Sequence[RunRecord]) -> list[int]:
-        """The ids of runs, stored with tags and sources when they are new.
+        """The ids of runs, stored when they are new; tags and sources are added to those that are there.
 
-        A run that is there keeps what it has; where more samples are planned now, it takes the
-        plan, the spec and the description that go with them, and is no longer done.
+        Else a run keeps what it has. Where more samples are planned now, it takes the plan, the
+        spec and the description that go with them, and is no longer done.
         """
         with self.write() as connection:
             runs = _stored_runs(connection, records)

@@ -73,7 +73,7 @@ def test_a_stored_study_is_compared(store, make):
     assert row.costs["itl_s"].estimate.value == pytest.approx(0.15)
     assert row.costs["cache_bytes"].change == 0.0
     assert table.measures == (make.STANDARD,)
-    assert "62.5 ± 18.0" in render(report)
+    assert "62.5 ± 18.1" in render(report)
 
 
 def test_two_runs_are_compared_as_a_study_is(store):

@@ -50,6 +50,15 @@ def test_the_bootstrap_of_a_plain_mean_draws_what_scipy_draws():
     assert drawn.std() == pytest.approx(values.std(ddof=1) / np.sqrt(40), rel=0.02)
 
 
+def test_values_that_repeat_are_drawn_as_often_as_others():
+    values = np.repeat([0.0, 0.5, 1.0], [30, 20, 50])
+    drawn = draw_means(values, design(100))
+    brute = np.random.default_rng(2).choice(values, size=(DRAWS, 100)).mean(axis=1)
+
+    assert drawn.mean() == pytest.approx(0.6, abs=0.002)
+    assert drawn.std() == pytest.approx(np.sqrt(100 / 99) * brute.std(), rel=0.02)
+
+
 def test_the_standard_error_of_a_stratified_mean_is_the_textbooks():
     values = np.array([0.1, 0.4, 0.9, 0.2, 0.3, 0.8, 0.7])
     a, b = values[:4], values[4:]

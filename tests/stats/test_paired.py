@@ -89,6 +89,12 @@ def test_many_pairs_are_swapped_at_random_and_give_the_t_tests_p():
     assert sign_flip(differences, design(100)) == pytest.approx(stats.ttest_1samp(differences, 0).pvalue, abs=0.01)
 
 
+def test_many_pairs_of_one_size_are_swapped_by_count_and_give_mcnemars_p():
+    before, after = pairs(both=20, gained=40, lost=25, neither=15)
+
+    assert sign_flip(after - before, design(100)) == pytest.approx(mcnemar(40, 25), abs=0.01)
+
+
 def test_what_a_study_can_find_agrees_with_a_published_formula():
     # Connor 1987, Biometrics 43:207, solved for n; McNemar's exact test needs a few more.
     delta, psi = 0.125, 19 / 72

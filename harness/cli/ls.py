@@ -1,0 +1,169 @@
+"""`harness ls`: what there is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from harness.cli.compare import stored
+
+if TYPE_CHECKING:
+    from harness.plugin.discovery import Registry
+    from harness.plugin.knobs import Knobbed
+
+KINDS = ("methods", "tasks", "models", "plugins", "runs", "studies")
+
+
+@click.command("ls")
+@click.argument("kind", type=click.Choice(KINDS))
+@click.option("--knobs", is_flag=True, help="With methods, tasks or models: every setting, its default and meaning.")
+@click.option("--store", "url", help="With runs or studies: the store. Default: results/harness.sqlite")
+@click.option("--method", help="With runs: of this method only.")
+@click.option("--task", help="With runs: of this task only.")
+@click.option("--status", help="With runs: done, stopped, failed, invalid ...")
+@click.option("--limit", default=50, show_default=True, help="With runs or studies: how many, newest first.")
+def command(
+    kind: str, knobs: bool, url: str | None, method: str | None, task: str | None, status: str | None, limit: int
+) -> None:
+    """List methods, tasks, models, plugins, runs or studies."""
+    if kind in ("runs", "studies"):
+        with stored(url) as store:
+            from harness.store import queries
+
+            if kind == "runs":
+                list_runs(queries.runs(store, method=method, task=task, status=status, limit=limit))
+            else:
+                list_studies(queries.studies(store, limit=limit))
+        return
+    from harness.plugin.discovery import load
+
+    registry = load()
+    if kind == "plugins":
+        list_plugins(registry)
+    else:
+        list_offers(registry, kind.removesuffix("s"), knobs)
+
+
+def list_offers(registry: Registry, kind: str, knobs: bool) -> None:
+    table = {"method": registry.methods, "task": registry.tasks, "model": registry.models}[kind]
+    rows: list[Sequence[Any]] = []
+    for name in registry.names(kind):
+        offered: type[Knobbed] = table[name]  # type: ignore[index]
+        rows.append((name, group(offered), about(registry, offered)))
+    show(["name", "family" if kind == "method" else "kind", "what it is"], rows)
+    if kind == "model":
+        presets = [(name, preset_of) for name, preset_of in model_presets(registry)]
+        show(["preset", "of"], presets)
+    if knobs:
+        for name in registry.names(kind):
+            list_knobs(name, table[name])  # type: ignore[index]
+    elif kind == "method":
+        print("\nharness ls methods --knobs shows their settings.")
+
+
+def list_knobs(name: str, offered: type[Knobbed]) -> None:
+    knobs = offered.knobs()
+    if knobs:
+        print(f"\n{name}")
+        show(["setting", "default", "what it does"], [(one.name, word(one.default), one.help) for one in knobs])
+
+
+def model_presets(registry: Registry) -> list[tuple[str, str]]:
+    from harness.config.compose import Composer
+
+    composer = Composer(registry)
+    names = [name for name in composer.names("model") if name not in registry.models]
+    return [(name, composer.part("model", name).owner.name) for name in names]
+
+
+def group(offered: Any) -> str:
+    traits = getattr(offered, "traits", None)
+    if traits is not None:
+        return str(traits.family)
+    return str(getattr(offered, "kind", None) or ", ".join(sorted(offered.subjects)))
+
+
+def about(registry: Registry, offered: type) -> str:
+    """The first line of what its plugin says of itself."""
+    import sys
+
+    found = registry.origin_of(offered)
+    text = offered.__doc__ if offered.__doc__ and not offered.__doc__.startswith(offered.__name__) else None
+    text = text or sys.modules[found.module].__doc__ or ""
+    return text.strip().splitlines()[0] if text.strip() else ""
+
+
+def list_plugins(registry: Registry) -> None:
+    offers = [
+        (one.name, one.family, one.origin, one.version, offered_by(registry, one)) for one in registry.plugins
+    ]
+    show(["plugin", "family", "from", "version", "offers"], offers)
+    if registry.failures:
+        print("\nFailed to load:")
+        show(["plugin", "from", "reason"], [(one.found.name, one.found.origin, one.reason) for one in registry.failures])
+
+
+def offered_by(registry: Registry, found: Any) -> str:
+    kinds = ("method", "task", "model", "subject", "meter")
+    tables = (registry.methods, registry.tasks, registry.models, registry.subjects, registry.meters)
+    return ", ".join(
+        f"{kind} {name}"
+        for kind, table in zip(kinds, tables, strict=True)
+        for name, offered in table.items()
+        if registry.origin_of(offered) is found
+    )
+
+
+def list_runs(frame: Any) -> None:
+    rows = [
+        (
+            row["id"], row["label"], row["task"], row["model"], row["device"], row["seed"],
+            f"{row['done']}/{row['planned']}",
+            "running" if row["live"] else "stopped" if row["status"] == "running" else row["status"],
+            ago(row["updated"]), " ".join(row["tags"]), row["reason"] or "",
+        )
+        for row in frame.to_dict("records")
+    ]  # fmt: skip
+    show(["run", "method", "task", "model", "device", "seed", "samples", "status", "when", "tags", "reason"], rows)
+
+
+def list_studies(frame: Any) -> None:
+    rows = [
+        (row["id"], row["members"], row["measure"], row["status"], ago(row["updated"]), row["command"])
+        for row in frame.to_dict("records")
+    ]
+    show(["study", "runs", "measure", "status", "when", "command"], rows)
+
+
+def ago(then: float) -> str:
+    seconds = max(0.0, time.time() - then)
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{seconds / length:.0f} {unit} ago"
+    return "just now"
+
+
+def word(value: Any) -> str:
+    if isinstance(value, tuple):
+        return "[" + ",".join(map(str, value)) + "]"
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def show(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A plain table: columns aligned on a terminal, nothing cut when piped."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=400)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(str(cell)) for cell in row))
+    console.print(table)
