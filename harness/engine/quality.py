@@ -141,13 +141,14 @@ def open_bench(channel: Channel, bench: Bench, runs: Sequence[PlannedRun]) -> No
     Raises:
         WorkerGone: it could not.
     """
-    channel.tell(
+    channel.tell(  # the worker loads while the samples are made ready here
         "open",
         model={"name": bench.model.name, "knobs": bench.model.settings()},
         location=bench.location,
         device=bench.device.plain(),
         runs=[{"run": run.id, "stack": [method.plain() for method in run.spec.stack]} for run in runs],
     )
+    assert bench.samples is not None
     for event in channel.hear("ready"):
         if event["event"] == "error":
             raise WorkerGone(event["reason"])

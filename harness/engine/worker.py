@@ -75,15 +75,15 @@ class Worker:
 
     def read(self, run: int, meters: list[str], requests: list[dict[str, Plain]], measure: dict[str, Plain]) -> None:
         arm = self.arms[run]
+        workload = Workload(
+            self.subject,
+            self.device,
+            requests,
+            execute=lambda request: self._execute(arm, request),
+            progress=lambda: self.emit("progress"),
+        )
         for name in meters:
             meter = self.registry.meters[name]()
-            workload = Workload(
-                self.subject,
-                self.device,
-                requests,
-                execute=lambda request: self._execute(arm, request),
-                progress=lambda: self.emit("progress"),
-            )
             readings = meter.read(workload, Measure(**measure))
             self.emit("readings", meter=name, revision=meter.revision, readings=[asdict(one) for one in readings])
         self.emit("read")

@@ -37,9 +37,10 @@ class Memory:
 
     def read(self, workload: Workload, measure: Measure) -> list[Reading]:
         # A first request also reads in weights that were only mapped, loads kernels and starts threads,
-        # which would be called its growth. So one runs before; then what it left in the allocators,
+        # which would be called its growth. So one has run before; then what it left in the allocators,
         # host and device, is given back: kept, it would hide growth from VmRSS, and be counted as reserved.
-        workload.run(0)
+        if not workload.executed:
+            workload.run(0)
         workload.subject.synchronize()
         settle(workload.device)
         before = self._host.reset()

@@ -294,9 +294,11 @@ class Workload:
     requests: Sequence[dict[str, Plain]]
     execute: Callable[[dict[str, Plain]], Response]
     progress: Callable[[], None] = field(default=lambda: None)
+    executed: int = 0  # in this process, whatever meter asked: none means that the process is cold
 
     def run(self, index: int) -> Response:
         response = self.execute(self.requests[index % len(self.requests)])
+        self.executed += 1
         self.progress()
         return response
 

@@ -19,6 +19,7 @@ class Rotation:
     def __init__(self, tables: nn.Module, apply: Callable[..., tuple[Tensor, Tensor]]) -> None:
         self._tables = tables
         self._apply = apply
+        self._last: tuple[tuple[range, torch.dtype], tuple[Tensor, Tensor]] | None = None  # every layer asks alike
 
     @classmethod
     def of(cls, model: nn.Module, attention: nn.Module) -> Rotation | None:
@@ -38,10 +39,18 @@ class Rotation:
         return self._turned(keys, cos / scale, -sin / scale)
 
     def _cos_sin(self, keys: Tensor, positions: range | Tensor) -> tuple[Tensor, Tensor]:
-        if isinstance(positions, range):
-            positions = torch.arange(positions.start, positions.stop, device=keys.device)
-        return self._tables(keys, positions.to(keys.device, torch.long).unsqueeze(0))
+        if isinstance(positions, Tensor):
+            return self._computed(keys, positions)
+        key = (positions, keys.dtype)
+        if self._last is None or self._last[0] != key:
+            table = torch.arange(positions.start, positions.stop, device=keys.device)
+            self._last = (key, self._computed(keys, table))
+        return self._last[1]
+
+    def _computed(self, keys: Tensor, positions: Tensor) -> tuple[Tensor, Tensor]:
+        cos, sin = self._tables(keys, positions.to(keys.device, torch.long).unsqueeze(0))
+        return cos.to(keys.dtype), sin.to(keys.dtype)
 
     def _turned(self, keys: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
         batch = keys.unsqueeze(0)
-        return self._apply(batch, batch, cos.to(keys.dtype), sin.to(keys.dtype))[1].squeeze(0)
+        return self._apply(batch[:, :0], batch, cos, sin)[1].squeeze(0)  # no queries to turn
