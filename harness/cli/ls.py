@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -97,21 +97,26 @@ def about(registry: Registry, offered: type) -> str:
 
 
 def list_plugins(registry: Registry) -> None:
-    offers = [
-        (one.name, one.family, one.origin, one.version, offered_by(registry, one)) for one in registry.plugins
-    ]
+    offers = [(one.name, one.family, one.origin, one.version, offered_by(registry, one)) for one in registry.plugins]
     show(["plugin", "family", "from", "version", "offers"], offers)
     if registry.failures:
         print("\nFailed to load:")
-        show(["plugin", "from", "reason"], [(one.found.name, one.found.origin, one.reason) for one in registry.failures])
+        show(
+            ["plugin", "from", "reason"], [(one.found.name, one.found.origin, one.reason) for one in registry.failures]
+        )
 
 
 def offered_by(registry: Registry, found: Any) -> str:
-    kinds = ("method", "task", "model", "subject", "meter")
-    tables = (registry.methods, registry.tasks, registry.models, registry.subjects, registry.meters)
+    tables: dict[str, Mapping[str, type]] = {
+        "method": registry.methods,
+        "task": registry.tasks,
+        "model": registry.models,
+        "subject": registry.subjects,
+        "meter": registry.meters,
+    }
     return ", ".join(
         f"{kind} {name}"
-        for kind, table in zip(kinds, tables, strict=True)
+        for kind, table in tables.items()
         for name, offered in table.items()
         if registry.origin_of(offered) is found
     )

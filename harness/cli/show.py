@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -53,7 +54,9 @@ def show_facts(run: Run) -> None:
 
 
 def settings(knobs: dict[str, Any]) -> str:
-    return "  ".join(f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in knobs.items())
+    return "  ".join(
+        f"{name}={value if isinstance(value, str) else json.dumps(value)}" for name, value in knobs.items()
+    )
 
 
 def source_words(source: Any) -> str:
@@ -77,7 +80,7 @@ def show_readings(store: Store, run: Run) -> None:
         show(["reading", "value", "unit", "source", "where", "reason"], rows)
 
 
-def place(reading: dict[str, Any]) -> str:
+def place(reading: Mapping[Any, Any]) -> str:
     named = (("session", reading["session"]), ("process", reading["process"]), ("sample", reading["sample"]))
     return " ".join(f"{name} {value}" for name, value in named if isinstance(value, int))
 

@@ -11,12 +11,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from types import MappingProxyType
 from typing import Any
 
 from harness.spec.errors import WorkerError
 from harness.spec.records import Plain
-
 
 PULSE_S = 30.0
 
@@ -38,7 +38,7 @@ class Channel:
         """`pulse` is called at least every PULSE_S seconds while an event is waited for."""
         self._timeout_s = timeout_s
         self._pulse = pulse
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  (closed with the process)
         self._process = subprocess.Popen(
             [python, "-m", "harness.engine.worker"],
             stdin=subprocess.PIPE,
@@ -57,20 +57,16 @@ class Channel:
 
     def close(self, graceful: bool = True) -> None:
         if graceful and self._process.poll() is None:
-            try:
+            with suppress(WorkerGone, subprocess.TimeoutExpired):
                 self.tell("close")
                 self._process.wait(10)
-            except (WorkerGone, subprocess.TimeoutExpired):
-                pass
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
         for pipe in (self._process.stdin, self._process.stdout, self._errors):
             if pipe is not None:
-                try:
+                with suppress(BrokenPipeError):
                     pipe.close()
-                except BrokenPipeError:
-                    pass
 
     def tell(self, do: str, **facts: Plain) -> None:
         """Sends one message.

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from harness.config.words import Point, Sweep
 from harness.config.device import resolve_device
+from harness.config.words import Point, Sweep
 from harness.engine.environment import core_state
 from harness.plugin.contracts import Model, Stack, Task
 from harness.plugin.discovery import Registry
@@ -167,7 +167,7 @@ def check_light(registry: Registry, stack: Stack, task: Task, model: Model) -> N
                 f"{method.name} can't follow {broken[fact]} in a stack: it relies on {fact}, "
                 f"which no longer holds after {broken[fact]}; swap them or run them apart"
             )
-        broken |= {fact: method.name for fact in traits.breaks}
+        broken |= dict.fromkeys(traits.breaks, method.name)
 
 
 def check_facts(stack: Stack, bench: Bench) -> None:
@@ -189,9 +189,7 @@ def controls(registry: Registry, stack: Stack) -> list[Stack]:
     return found
 
 
-def bench_for(
-    benches: dict[str, Bench], point: Point, task: Task, model: Model, say: Callable[[str], None]
-) -> Bench:
+def bench_for(benches: dict[str, Bench], point: Point, task: Task, model: Model, say: Callable[[str], None]) -> Bench:
     device = resolve_device(point.device.kind, point.device.threads)
     model = model.resolved(device)
     key = digest([plain(task), plain(model), device.plain(), point.seed])

@@ -165,5 +165,3 @@ def doubts(stack: Stack, evidence: Mapping[str, float], observed: Mapping[str, f
         if claimed is not None and not math.isclose(claimed, seen, rel_tol=1e-6, abs_tol=1e-6):
             return f"its evidence says {name} is {claimed:g}, the subject has {seen:g}; nothing it answered counts"
     return None
-
-

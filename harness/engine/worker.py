@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Any, TextIO
+from typing import TextIO
 
 from harness.plugin.contracts import Stack, Subject, Workload
 from harness.plugin.discovery import Registry, load
@@ -45,12 +45,11 @@ class RunArm:
             with self.stack.apply(subject) as evidences:
                 yield
                 self.evidence = self.stack.evidence(evidences)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self.failed = True
             self.emit("failed", run=self.run, **told(error))
             release_memory()
-        finally:
-            self.emit("acting", run=None)
+        self.emit("acting", run=None)
 
     def apply(self, subject: Subject) -> AbstractContextManager[None]:
         return self._applied(subject)
@@ -68,9 +67,7 @@ class Worker:
         arms = [arm for arm in (self.arms[run] for run in runs) if not arm.failed]
         for arm, response in self.subject.answer(request, arms):
             assert isinstance(arm, RunArm)
-            self.emit(
-                "answer", run=arm.run, output=response.output, observed=response.observed, evidence=arm.evidence
-            )
+            self.emit("answer", run=arm.run, output=response.output, observed=response.observed, evidence=arm.evidence)
         self.emit("answered")
 
     def read(self, run: int, meters: list[str], requests: list[dict[str, Plain]], measure: dict[str, Plain]) -> None:
@@ -102,13 +99,10 @@ def open_worker(message: dict[str, Plain], emit: Emit) -> Worker:
     """Loads the model and every stack, and says how long it took."""
     registry = load()
     device = Device(**message["device"])
-    set_threads(device)
     started = time.perf_counter()
     recipe = registry.model(message["model"]["name"]).build(message["model"]["knobs"])
     subject = recipe.load(message["location"], device)
-    arms = {
-        run["run"]: RunArm(run["run"], build_stack(registry, run["stack"]), emit) for run in message["runs"]
-    }
+    arms = {run["run"]: RunArm(run["run"], build_stack(registry, run["stack"]), emit) for run in message["runs"]}
     emit("ready", load_s=time.perf_counter() - started)
     return Worker(registry, emit, subject, device, arms)
 
@@ -116,12 +110,6 @@ def open_worker(message: dict[str, Plain], emit: Emit) -> Worker:
 def build_stack(registry: Registry, stack: list[dict[str, Plain]]) -> Stack:
     settings = [Setting.from_plain(one) for one in stack]
     return Stack(tuple(registry.method(one.name).build(one.knobs) for one in settings))
-
-
-def set_threads(device: Device) -> None:
-    import torch
-
-    torch.set_num_threads(device.threads)
 
 
 def release_memory() -> None:

@@ -40,8 +40,9 @@ class Timing(NamedTuple):
 class Clock:
     """Times requests one by one, the device synchronised around each and at every phase mark.
 
-    The first call is `cold_latency_s`. Warm-ups and samples then run through the requests in
-    order: sample i is request i, wrapping around, so that the arms of a session pair by `sample`.
+    The first call is `cold_latency_s`, and the first of the warm-ups. Warm-ups and samples then run
+    through the requests in order: sample i is request i, wrapping around, so that the arms of a
+    session pair by `sample`.
     With `measure.steady`, warming up ends when the last five latencies vary by less than 5 %:
     requests of very unlike sizes never look steady, and `warmup_converged` says so.
 
@@ -72,8 +73,8 @@ class Clock:
 def warm_up(workload: Workload, measure: Measure) -> list[Reading]:
     """Runs the measured requests untimed; says whether they became steady, where the measure asks for that."""
     if not measure.steady:
-        for i in range(measure.warmups):
-            time_once(workload, 1 + i)
+        for i in range(1, measure.warmups):  # the cold call was the first
+            time_once(workload, i)
         return []
     started = time.perf_counter()
     walls: list[float] = []

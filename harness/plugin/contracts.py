@@ -235,6 +235,7 @@ class Model(Knobbed):
         return None
 
     def load(self, location: dict[str, Plain], device: Device) -> Subject:
+        """The subject, on the device; what it computes with is told to use `device.threads`."""
         raise NotImplementedError
 
 

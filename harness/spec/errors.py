@@ -1,13 +1,13 @@
 """Errors a user may see: what is wrong, what was given, what to do.
 
-    HarnessError                 exit code 1
-    ├── UsageError               exit code 2: the command line asks for something that can't be
-    │   ├── KnobError            a setting with a wrong name, type or value
-    │   └── IncompatibleError    parts that don't fit together
-    ├── SourceError              data or weights missing, or not what their checksum says
-    ├── StoreError               the database of record can't be read or written
-    ├── PluginError              a plugin can't be imported, or breaks its contract
-    └── WorkerError              a worker process died, hung or ran out of memory
+HarnessError                 exit code 1
+├── UsageError               exit code 2: the command line asks for something that can't be
+│   ├── KnobError            a setting with a wrong name, type or value
+│   └── IncompatibleError    parts that don't fit together
+├── SourceError              data or weights missing, or not what their checksum says
+├── StoreError               the database of record can't be read or written
+├── PluginError              a plugin can't be imported, or breaks its contract
+└── WorkerError              a worker process died, hung or ran out of memory
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The contract every method passes, whoever wrote it:
 
-    from harness.testing import contract
-    test_contract = contract(MyMethod(), MyMethod(strength=0.9))
+from harness.testing import contract
+test_contract = contract(MyMethod(), MyMethod(strength=0.9))
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pytest
 
@@ -94,7 +94,8 @@ def _registry() -> Registry:
 @cache
 def toy_of(kind: str) -> Toy:
     """The toy that the plugin of this kind of subject publishes."""
-    return _registry().subject(kind).toy()
+    toy: Toy = _registry().subject(kind).toy()
+    return toy
 
 
 def contract(*methods: Method, toy: Toy | None = None) -> Callable[..., None]:
@@ -102,8 +103,8 @@ def contract(*methods: Method, toy: Toy | None = None) -> Callable[..., None]:
 
     @pytest.mark.parametrize("method", methods, ids=[str(method) for method in methods])
     @pytest.mark.parametrize("check", CHECKS, ids=[check.__name__ for check in CHECKS])
-    def test_contract(method: Method, check: Callable[[Method, Toy], None]) -> None:
+    def test_contract(method: Method, check: Callable[[Method, Toy], None]) -> None:  # type: ignore[untyped-decorator]
         kinds = sorted(method.traits.subjects)
         check(method, toy or toy_of(kinds[0] if kinds else sorted(_registry().subjects)[0]))
 
-    return test_contract
+    return cast(Callable[..., None], test_contract)

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from harness.api import Evidence, Method, Traits, hookimpl
+from harness.api import Method, hookimpl
 from harness_plugins.subjects.causal_lm.plugin import EVICTION, Evictor
 
 

@@ -14,7 +14,9 @@ from harness_plugins.subjects.causal_lm.plugin import EVICTION, Evictor
 @dataclass(frozen=True)
 class StreamingLLM(Evictor):
     sinks: int = knob(4, low=0, help="first tokens, always kept")
-    rerotate: bool = knob(True, help="rows take positions inside the cache and it rolls on; false: positions of the text")
+    rerotate: bool = knob(
+        True, help="rows take positions inside the cache and it rolls on; false: positions of the text"
+    )
 
     name = "streaming_llm"
     traits = replace(EVICTION, breaks=frozenset({"positions of the text"}))

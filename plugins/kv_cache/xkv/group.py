@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
+from torch import Tensor
+
 from harness.api import KnobError
 from harness_plugins.subjects.causal_lm.cache import Dense, Layer
-from torch import Tensor
 
 from .algorithm import Factors, factorise, rank_for
 from .storage import LowRank

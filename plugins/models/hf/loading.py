@@ -13,8 +13,10 @@ if TYPE_CHECKING:
 def load(recipe: HF, path: str, device: Device) -> Any:
     import torch
     import transformers
+
     from harness_plugins.subjects.causal_lm.subject import LoadedCausalLM
 
+    torch.set_num_threads(device.threads)
     transformers.logging.disable_progress_bar()
     try:
         model = transformers.AutoModelForCausalLM.from_pretrained(

@@ -76,7 +76,7 @@ class HF(Model):
     def processor(self, location: dict[str, Any]) -> Any:
         from .tokenizer import Tokenizer
 
-        return Tokenizer.of(location["path"], self.trust_remote_code)
+        return Tokenizer(location["path"], self.trust_remote_code)
 
     def load(self, location: dict[str, Any], device: Device) -> Any:
         from .loading import load
@@ -132,9 +132,7 @@ def hub_snapshot(repo: str, revision: str | None, code: bool) -> dict[str, Any]:
         path = snapshot_download(repo, revision=revision, allow_patterns=patterns)
     except Exception as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise SourceError(
-            f"model.path={repo} is no folder here and can't be fetched from the hub: {reason}"
-        ) from error
+        raise SourceError(f"model.path={repo} is no folder here and can't be fetched from the hub: {reason}") from error
     return {"path": path, "revision": Path(path).name}
 
 

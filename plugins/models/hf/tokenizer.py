@@ -4,65 +4,82 @@ from __future__ import annotations
 
 import json
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from harness.api import SourceError
 
 PROBE = "One of the special magic numbers\n\n  for a-b is: 7281234.\tÉtude 漢字 ☃"
+PLAIN = "PreTrainedTokenizerFast"  # the class that adds nothing to what tokenizer.json says
 
 
 class Tokenizer:
-    def __init__(self, tokenizer: Any, stop_ids: list[int]) -> None:
-        self._tokenizer = tokenizer
-        self.stop_ids = stop_ids
-        self.vocab_size: int = len(tokenizer)
-        self.start_ids: list[int] = start_ids(tokenizer)
+    """A model folder's tokenizer.
 
-    @classmethod
-    def of(cls, path: str, trust_remote_code: bool = False) -> Tokenizer:
-        """The tokenizer in a model's folder.
+    Where its class is the plain one, `tokenizer.json` is read as it is, without importing
+    transformers; any other class may add rules of its own, and is left to transformers.
 
-        Raises:
-            SourceError: text does not survive encoding and decoding.
-        """
+    Raises:
+        SourceError: text does not survive encoding and decoding.
+    """
+
+    def __init__(self, path: str, trust_remote_code: bool = False) -> None:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-        from transformers import AutoTokenizer
-
-        loaded = AutoTokenizer.from_pretrained(path, trust_remote_code=trust_remote_code)
-        tokenizer = cls(loaded, stop_ids(Path(path), loaded.eos_token_id))
-        returned = tokenizer.decode(tokenizer.encode(PROBE))
+        self._folder, self._trust = Path(path), trust_remote_code
+        self._config: dict[str, Any] = read(self._folder / "tokenizer_config.json")
+        self._plain = self._config.get("tokenizer_class") == PLAIN
+        self.stop_ids = self._stop_ids()
+        self.start_ids = self._start_ids()
+        self.vocab_size: int = self._backend.get_vocab_size() if self._plain else len(self._slow)
+        returned = self.decode(self.encode(PROBE))
         if returned.strip() != PROBE:
             raise SourceError(f"the tokenizer in {path} turns {PROBE!r} into {returned!r}: its scores would be wrong")
-        return tokenizer
 
     def encode(self, text: str) -> list[int]:
         """Token ids, no special tokens added."""
-        ids: list[int] = self._tokenizer(text, add_special_tokens=False, verbose=False).input_ids
-        return ids
+        return self._encode(text, special=False)
 
     def decode(self, ids: list[int]) -> str:
         """Text, special tokens left out."""
-        text: str = self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        return text
+        if self._plain:
+            return str(self._backend.decode(ids, skip_special_tokens=True))
+        return str(self._slow.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
     def chat(self, text: str) -> str:
         """A user's message in the model's chat template, up to where its answer begins."""
         message = [{"role": "user", "content": text}]
-        prompt: str = self._tokenizer.apply_chat_template(message, tokenize=False, add_generation_prompt=True)
-        return prompt
+        return str(self._slow.apply_chat_template(message, tokenize=False, add_generation_prompt=True))
+
+    def _encode(self, text: str, special: bool) -> list[int]:
+        if self._plain:
+            return list(self._backend.encode(text, add_special_tokens=special).ids)
+        return list(self._slow(text, add_special_tokens=special, verbose=False).input_ids)
+
+    def _start_ids(self) -> list[int]:
+        """What the tokenizer itself puts in front of a text, such as a beginning-of-sequence token."""
+        bare, full = self._encode("a", special=False), self._encode("a", special=True)
+        return full[: next(place for place in range(len(full)) if full[place : place + len(bare)] == bare)]
+
+    def _stop_ids(self) -> list[int]:
+        """End-of-sequence ids of the generation config, else of the tokenizer."""
+        given = read(self._folder / "generation_config.json").get("eos_token_id")
+        if given is None:
+            given = self._slow.eos_token_id
+        return sorted(given) if isinstance(given, list) else [] if given is None else [given]
+
+    @cached_property
+    def _backend(self) -> Any:
+        from tokenizers import Tokenizer as Backend
+
+        return Backend.from_file(str(self._folder / "tokenizer.json"))
+
+    @cached_property
+    def _slow(self) -> Any:
+        from transformers import AutoTokenizer
+
+        return AutoTokenizer.from_pretrained(str(self._folder), trust_remote_code=self._trust)
 
 
-def start_ids(tokenizer: Any) -> list[int]:
-    """What the tokenizer itself puts in front of a text, such as a beginning-of-sequence token."""
-    bare = tokenizer("a", add_special_tokens=False).input_ids
-    full = tokenizer("a").input_ids
-    return list(full[: next(place for place in range(len(full)) if full[place : place + len(bare)] == bare)])
-
-
-def stop_ids(folder: Path, eos: int | None) -> list[int]:
-    """End-of-sequence ids of the generation config, else of the tokenizer."""
-    path = folder / "generation_config.json"
-    given = json.loads(path.read_text()).get("eos_token_id") if path.exists() else None
-    ids = given if given is not None else eos
-    return sorted(ids) if isinstance(ids, list) else [] if ids is None else [ids]
+def read(path: Path) -> dict[str, Any]:
+    return dict(json.loads(path.read_text())) if path.exists() else {}

@@ -25,9 +25,7 @@ class CausalLM(Subject):
     kind = "causal-lm"
     revision = 1
     seams: ClassVar[Mapping[str, Seam]] = {
-        "after_prefill": Seam(
-            "called with the Cache of a prefilled context, before anything is decoded", shared=True
-        ),
+        "after_prefill": Seam("called with the Cache of a prefilled context, before anything is decoded", shared=True),
     }
 
     @classmethod
@@ -39,7 +37,7 @@ class CausalLM(Subject):
 
 @dataclass(frozen=True)
 class LastQueries:
-    """Needs the queries of the last `window` prefilled tokens: `layer.queries(window)`, rotated, [heads, window, size]."""
+    """Needs the queries of the last `window` prefilled tokens, for `layer.queries(window)`."""
 
     window: int
 

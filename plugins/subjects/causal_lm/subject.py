@@ -6,11 +6,13 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import torch
-from harness.api import Arm, Reading, Response
 from torch import Tensor, nn
+
+from harness.api import Arm, Reading, Response
 
 from .attention import Batch, install
 from .cache import Cache, Layer
@@ -198,7 +200,7 @@ class LoadedCausalLM(CausalLM):
         """TTFT: request handed over until its first token is usable on the host. TPOT: (last − first) / (n − 1)."""
         at = {phase: [ns for name, ns in marks if name == phase] for phase in ("prefill", "compress", "token")}
         tokens = at["token"]
-        gaps = [(after - before) / 1e9 for before, after in zip(tokens, tokens[1:], strict=False)]
+        gaps = [(after - before) / 1e9 for before, after in pairwise(tokens)]
 
         def reading(metric: str, ns: float | None, detail: dict[str, Any] | None = None) -> Reading:
             reason = None if ns is not None else "needs at least two new tokens"

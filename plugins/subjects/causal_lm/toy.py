@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+
 from harness.testing import Toy
 
 from .subject import LoadedCausalLM
@@ -32,7 +33,9 @@ def make(context: int = 96, question: int = 5, new_tokens: int = 6) -> Toy:
     request = {"context": ids[:context], "question": ids[context:], "new_tokens": new_tokens, "stop": []}
 
     def state() -> object:
-        weights = [(name, float(one.detach().double().sum()), one._version) for name, one in subject.model.named_parameters()]
+        weights = [
+            (name, float(one.detach().double().sum()), one._version) for name, one in subject.model.named_parameters()
+        ]
         hooks = [
             (name, len(one._forward_hooks), len(one._forward_pre_hooks)) for name, one in subject.model.named_modules()
         ]

@@ -1,4 +1,5 @@
 import torch
+
 from harness.testing import contract
 from harness_plugins.kv_cache.knorm.algorithm import scores
 from harness_plugins.kv_cache.knorm.plugin import KNorm

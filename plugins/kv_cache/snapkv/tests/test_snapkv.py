@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from harness.api import KnobError
 from harness.testing import contract, toy_of
 from harness.testing.contract import answered

@@ -1,4 +1,5 @@
 import torch
+
 from harness.testing import contract, toy_of
 from harness.testing.contract import answered
 from harness_plugins.kv_cache.streaming_llm.algorithm import kept_rows

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+
 from harness.api import IncompatibleError, KnobError
 from harness.testing import contract, toy_of
 from harness.testing.contract import answered

@@ -2,10 +2,11 @@ from contextlib import contextmanager
 
 import pytest
 import torch
+from transformers import DynamicCache
+
 from harness.plugin.contracts import Stack
 from harness_plugins.subjects.causal_lm.subject import LoadedCausalLM
 from harness_plugins.subjects.causal_lm.toy import make, model
-from transformers import DynamicCache
 
 
 def bare(reference, request):

@@ -4,9 +4,9 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
-from harness_plugins.tasks.generation.plugin import Generation, harness_tasks
 
 from harness.api import IncompatibleError
+from harness_plugins.tasks.generation.plugin import Generation, harness_tasks
 
 PROCESSOR = SimpleNamespace(vocab_size=50, stop_ids=[2, 7])
 

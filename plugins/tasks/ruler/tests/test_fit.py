@@ -1,4 +1,5 @@
 import pytest
+
 from harness_plugins.tasks.ruler.fit import largest
 
 

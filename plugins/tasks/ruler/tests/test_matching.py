@@ -1,6 +1,7 @@
 import re
 
 import pytest
+
 from harness_plugins.tasks.ruler.matching import share_found
 
 CASES = [

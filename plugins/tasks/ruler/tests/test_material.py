@@ -1,11 +1,11 @@
 import hashlib
 
 import pytest
-from harness_plugins.tasks.ruler import material as module
-from harness_plugins.tasks.ruler.material import Material, cut
 from wonderwords import RandomWord
 
 from harness.api import SourceError
+from harness_plugins.tasks.ruler import material as module
+from harness_plugins.tasks.ruler.material import Material, cut
 
 
 def test_sentences_end_before_a_capital_or_a_digit_but_not_after_titles_and_initials():

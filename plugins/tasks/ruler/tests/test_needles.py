@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
+
 from harness_plugins.tasks.ruler.material import Material, cut
 from harness_plugins.tasks.ruler.needles import DEPTHS, NEEDLE, NEEDLES, NOISE, TEMPLATE, NeedleDraft
 

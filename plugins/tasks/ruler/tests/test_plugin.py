@@ -3,11 +3,11 @@ import sys
 from dataclasses import replace
 
 import pytest
+
+from harness.api import IncompatibleError, KnobError, Response
 from harness_plugins.tasks.ruler.plugin import Ruler, harness_tasks
 from harness_plugins.tasks.ruler.samples import Samples
 from harness_plugins.tasks.ruler.subtasks import SUBTASKS
-
-from harness.api import IncompatibleError, KnobError, Response
 
 ALL = tuple(SUBTASKS)
 

@@ -1,9 +1,9 @@
 from types import SimpleNamespace
 
 import pytest
-from harness_plugins.tasks.ruler.prompts import Prompt, Reader
 
 from harness.api import IncompatibleError
+from harness_plugins.tasks.ruler.prompts import Prompt, Reader
 
 PROMPT = Prompt(
     context="Make sure to memorize it.\nOne day the train was late.\n",

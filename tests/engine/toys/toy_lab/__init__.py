@@ -1,0 +1,222 @@
+"""Counting: a whole laboratory without torch, whose methods fail in every way there is.
+
+`TOY_LOG` names a file that hears of everything executed: `answer shift 3` for a sample of the
+quality pass, `respond 3` for every request, timed ones included.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.api import Evidence, Method, Metric, Model, Response, Sample, Score, Seam, Subject, Task, Traits
+from harness.api import hookimpl, knob
+
+KEPT = 7
+
+
+def log(line: str) -> None:
+    if path := os.environ.get("TOY_LOG"):
+        with Path(path).open("a") as file:
+            file.write(line + "\n")
+
+
+def crash() -> None:
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
+class Thought:
+    """What a method may change."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.value = 2 * number
+
+
+class Counter(Subject):
+    kind = "counter"
+    seams: Mapping[str, Seam] = {"after_thought": Seam("called with a Thought before it is told")}
+
+    def __init__(self, pause: float) -> None:
+        self.pause = pause
+        self.actions: list[Any] = []
+
+    @contextmanager
+    def at(self, seam: str, action: Any) -> Iterator[None]:
+        self.actions.append(action)
+        try:
+            yield
+        finally:
+            self.actions.remove(action)
+
+    def answer(self, request: dict[str, Any], arms: Sequence[Any]) -> Iterator[Any]:
+        methods = [method for arm in arms for method in arm.stack.methods]
+        if any(isinstance(one, Failing) and one.how == "shared" and one.at == request["number"] for one in methods):
+            crash()  # in work that all arms share, so that nothing tells whose fault it is
+        for arm in arms:
+            if any(isinstance(one, Failing) and one.how == "skipped" for one in arm.stack.methods):
+                continue
+            log(f"answer {arm.stack.label} {request['number']}")
+            yield from super().answer(request, [arm])
+
+    def respond(self, request: dict[str, Any], needs: frozenset[Any]) -> Response:
+        log(f"respond {request['number']}")
+        time.sleep(self.pause)
+        thought = Thought(request["number"])
+        for action in self.actions:
+            action(thought)
+        return Response({"value": thought.value}, observed={"kept": KEPT})
+
+
+@dataclass(frozen=True)
+class CounterModel(Model):
+    pause: float = knob(0.0, low=0.0, hashed=False, help="seconds a request takes")
+    broken: bool = knob(False, help="whether it can't be loaded")
+
+    name = "counter"
+    kind = "counter"
+
+    def fetch(self) -> dict[str, Any]:
+        return {"path": str(Path(__file__).parent), "revision": "1"}
+
+    def load(self, location: dict[str, Any], device: Any) -> Counter:
+        if self.broken:
+            raise ValueError("the weights are gone")
+        return Counter(self.pause)
+
+
+@dataclass(frozen=True)
+class Counting(Task):
+    samples: int = knob(4, low=1, hashed=False, help="numbers to double")
+    scoring: str = knob("once", choices=("once", "twice", "raise"), help="how well it scores")
+
+    name = "counting"
+    subjects = frozenset({"counter"})
+    metrics = (Metric("right", "%", True, scale=100.0),)
+
+    def planned(self) -> int:
+        return self.samples
+
+    def make_samples(self, processor: Any, seed: int) -> Sequence[Sample]:
+        return [
+            Sample(number, "odd" if number % 2 else "even", {"number": number}, 2 * number, f"double {number}")
+            for number in range(self.samples)
+        ]
+
+    def score(self, sample: Sample, output: dict[str, Any], processor: Any) -> list[Score]:
+        if self.scoring == "raise":
+            raise KeyError("points")
+        right = Score("right", float(output["value"] == sample.target))
+        return [right, right] if self.scoring == "twice" else [right]
+
+    def answer_text(self, output: dict[str, Any], processor: Any) -> str:
+        return str(output["value"])
+
+
+@dataclass(frozen=True)
+class Shift(Method):
+    """Answers odd numbers wrongly."""
+
+    by: int = knob(1, help="how wrongly")
+
+    name = "shift"
+    traits = Traits(
+        "counting", frozenset({"counter"}), frozenset({"after_thought"}), frozenset({"kept"}), breaks=frozenset({"order"})
+    )
+
+    @contextmanager
+    def apply(self, subject: Any) -> Iterator[Evidence]:
+        evidence = Evidence()
+
+        def shift(thought: Thought) -> None:
+            thought.value += self.by * (thought.number % 2)
+            evidence.record(kept=KEPT)
+
+        with subject.at("after_thought", shift):
+            yield evidence
+
+
+@dataclass(frozen=True)
+class Failing(Method):
+    """Changes nothing, and fails at one sample."""
+
+    how: str = knob("raise", help="raise, segfault, hang, memory, sigkill, exit, silent, lie, shared, skipped or timed")
+    at: int = knob(2, help="the sample")
+
+    name = "failing"
+    traits = Traits(
+        "counting", frozenset({"counter"}), frozenset({"after_thought"}), frozenset({"kept"}), requires=frozenset({"order"})
+    )
+
+    @contextmanager
+    def apply(self, subject: Any) -> Iterator[Evidence]:
+        evidence = Evidence()
+
+        def act(thought: Thought) -> None:
+            now = thought.number == self.at
+            if now and self.how in FAILURES:
+                FAILURES[self.how]()
+            if self.how == "timed" and subject.marker is not None and not Path(os.environ["TOY_CURE"]).exists():
+                crash()
+            if not (now and self.how == "silent"):
+                evidence.record(kept=5 if now and self.how == "lie" else KEPT)
+
+        with subject.at("after_thought", act):
+            yield evidence
+
+
+def fail() -> None:
+    raise ValueError("planted")
+
+
+def exhaust() -> None:
+    raise MemoryError
+
+
+FAILURES = {
+    "raise": fail,
+    "segfault": crash,
+    "hang": lambda: time.sleep(600),
+    "memory": exhaust,
+    "sigkill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "exit": lambda: sys.exit("enough"),
+}
+
+
+@dataclass(frozen=True)
+class Misplaced(Method):
+    """Acts where a counter can't be acted on."""
+
+    name = "misplaced"
+    traits = Traits("counting", seams=frozenset({"after_prefill"}))
+
+    @contextmanager
+    def apply(self, subject: Any) -> Iterator[Evidence]:
+        yield Evidence()
+
+
+@hookimpl
+def harness_methods() -> list[type[Method]]:
+    return [Shift, Failing, Misplaced]
+
+
+@hookimpl
+def harness_tasks() -> list[type[Task]]:
+    return [Counting]
+
+
+@hookimpl
+def harness_models() -> list[type[Model]]:
+    return [CounterModel]
+
+
+@hookimpl
+def harness_subjects() -> list[type[Subject]]:
+    return [Counter]
