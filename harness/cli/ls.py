@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.compare import stored
+from harness.spec.errors import UsageError
 
 if TYPE_CHECKING:
+    from harness.config.compose import Composer
     from harness.plugin.discovery import Registry
     from harness.plugin.knobs import Knobbed
 
@@ -55,8 +57,7 @@ def list_offers(registry: Registry, kind: str, knobs: bool) -> None:
         rows.append((name, group(offered), about(registry, offered)))
     show(["name", "family" if kind == "method" else "kind", "what it is"], rows)
     if kind == "model":
-        presets = [(name, preset_of) for name, preset_of in model_presets(registry)]
-        show(["preset", "of"], presets)
+        show(["preset", "of"], model_presets(registry))
     if knobs:
         for name in registry.names(kind):
             list_knobs(name, table[name])  # type: ignore[index]
@@ -75,8 +76,14 @@ def model_presets(registry: Registry) -> list[tuple[str, str]]:
     from harness.config.compose import Composer
 
     composer = Composer(registry)
-    names = [name for name in composer.names("model") if name not in registry.models]
-    return [(name, composer.part("model", name).owner.name) for name in names]
+    return [(name, preset_of(composer, name)) for name in composer.names("model") if name not in registry.models]
+
+
+def preset_of(composer: Composer, name: str) -> str:
+    try:
+        return composer.part("model", name).owner.name
+    except UsageError as error:
+        return f"can't be used: {error}"
 
 
 def group(offered: Any) -> str:
@@ -127,8 +134,7 @@ def list_runs(frame: Any) -> None:
         (
             row["id"], row["label"], row["task"], row["model"], row["device"], row["seed"],
             f"{row['done']}/{row['planned']}",
-            "running" if row["live"] else "stopped" if row["status"] == "running" else row["status"],
-            ago(row["updated"]), " ".join(row["tags"]), row["reason"] or "",
+            status_of(row), ago(row["updated"]), " ".join(row["tags"]), row["reason"] or "",
         )
         for row in frame.to_dict("records")
     ]  # fmt: skip
@@ -137,10 +143,15 @@ def list_runs(frame: Any) -> None:
 
 def list_studies(frame: Any) -> None:
     rows = [
-        (row["id"], row["members"], row["measure"], row["status"], ago(row["updated"]), row["command"])
+        (row["id"], row["members"], row["measure"], status_of(row), ago(row["updated"]), row["command"])
         for row in frame.to_dict("records")
     ]
     show(["study", "runs", "measure", "status", "when", "command"], rows)
+
+
+def status_of(row: Any) -> str:
+    """A command that was killed could not say that it stopped."""
+    return "running" if row["live"] else "stopped" if row["status"] == "running" else str(row["status"])
 
 
 def ago(then: float) -> str:

@@ -71,7 +71,7 @@ def show_readings(store: Store, run: Run) -> None:
     rows = [
         (
             one["metric"], "unknown" if one["value"] != one["value"] else f"{one['value']:.6g}", one["unit"],
-            one["source"], place(one), one["reason"] or "",
+            one["source"], place(one), one["reason"] if isinstance(one["reason"], str) else "",
         )
         for one in frame.astype(object).to_dict("records")
     ]  # fmt: skip

@@ -55,8 +55,8 @@ class Costs:
             total = self.measure.processes * sum(len(session.arms) for session in sessions)
             self.watch.begin("Cost", total, total - len(processes))
         for session in sessions:
-            self._serve(session, [place for one, place in processes if one is session])
-            shown |= {run.id: session.id for run in session.arms if not run.failed}
+            if self._serve(session, [place for one, place in processes if one is session]):
+                shown |= {run.id: session.id for run in session.arms if not run.failed}
         return shown
 
     def _session(self, bench: Bench, runs: Sequence[PlannedRun], shown: dict[int, int]) -> Session | None:
@@ -88,7 +88,8 @@ class Costs:
             order += [(process, arm) for arm in arms if process not in session.done.get(arm, set())]
         return order
 
-    def _serve(self, session: Session, order: Sequence[tuple[int, int]]) -> None:
+    def _serve(self, session: Session, order: Sequence[tuple[int, int]]) -> bool:
+        """Works through a session; whether it has timings to show."""
         from filelock import FileLock
 
         lock = FileLock(cache_folder() / "timing.lock")
@@ -109,10 +110,11 @@ class Costs:
                 self.watch.say(f"{run.stack.label}: failed while it was timed: {gone}")
                 if position == 0:
                     self.store.close_session(session.id, "abandoned")
-                    return
+                    return False
             finally:
                 lock.release()
         self.store.close_session(session.id)
+        return True
 
     def _time(self, session: Session, process: int, position: int) -> None:
         """One fresh process of one arm: the timed meters, and the untimed ones that have not read this run."""

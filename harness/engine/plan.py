@@ -13,7 +13,7 @@ from harness.engine.environment import core_state
 from harness.plugin.contracts import Model, Stack, Task
 from harness.plugin.discovery import Registry
 from harness.plugin.knobs import Knobbed
-from harness.spec.errors import IncompatibleError, UsageError
+from harness.spec.errors import IncompatibleError
 from harness.spec.identity import digest
 from harness.spec.records import Device, Plain, RunSpec, Setting, Source
 from harness.version import __version__
@@ -60,6 +60,15 @@ class PlannedRun:
     def key(self) -> str:
         return digest(self.identity)
 
+    def learn(self, stored: Iterable[int]) -> None:
+        """Takes over which samples are stored; a command that asked for more may have left some beyond ours."""
+        self.done = {number for number in stored if number < self.bench.task.planned()}
+
+    @property
+    def lacking(self) -> int:
+        """How many samples are still to be done."""
+        return self.bench.task.planned() - len(self.done)
+
     @property
     def spec(self) -> RunSpec:
         return spec_of(self.stack, self.bench)
@@ -92,7 +101,7 @@ class Plan:
         """A rough guess at the time the quality passes take, or None where a model can't say."""
         total = 0.0
         for bench in self.benches:
-            missing = [bench.task.planned() - len(run.done) for run in self.on(bench)]
+            missing = [run.lacking for run in self.on(bench)]
             arms = sum(count > 0 for count in missing)
             if arms:
                 guess = bench.model.seconds(bench.facts, bench.samples[0].request, bench.device, arms)
@@ -155,6 +164,10 @@ def check_light(registry: Registry, stack: Stack, task: Task, model: Model) -> N
     broken: dict[str, str] = {}
     for method in stack.methods:
         traits = method.traits
+        if traits.prepares:
+            raise IncompatibleError(
+                f"method {method.name} trains, calibrates or builds first, which harness {__version__} does not do yet"
+            )
         if traits.subjects and model.kind not in traits.subjects:
             raise IncompatibleError(
                 f"method {method.name} acts on a {' or '.join(sorted(traits.subjects))}, "
@@ -184,8 +197,10 @@ def controls(registry: Registry, stack: Stack) -> list[Stack]:
     for name in method.traits.controls:
         control = registry.methods.get(name)
         if control is not None:
-            shared = {one.name for one in control.knobs()} & set(method.nominal())
-            found.append(Stack((control.build({knob: method.settings()[knob] for knob in shared}),)))
+            asked = method.nominal()
+            if set(control().nominal()) <= set(asked):  # else there is no setting of it that compares
+                knobs = {one.name for one in control.knobs()} & set(asked)
+                found.append(Stack((control.build({knob: asked[knob] for knob in knobs}),)))
     return found
 
 
@@ -199,7 +214,8 @@ def bench_for(benches: dict[str, Bench], point: Point, task: Task, model: Model,
         facts = model.facts(location)
         task.check(facts)
         sources = tuple(task.sources())
-        benches[key] = Bench(task, model, point.model_name, device, point.seed, location, facts, sources)
+        name = model.label if point.model_name == model.name else point.model_name
+        benches[key] = Bench(task, model, name, device, point.seed, location, facts, sources)
     return benches[key]
 
 
@@ -231,13 +247,8 @@ def identity(registry: Registry, stack: Stack, bench: Bench) -> dict[str, Plain]
         "model": hashed(bench.model),
         "device": bench.device.plain(),
         "seed": bench.seed,
-        "code": {registry.origin_of(one).name: registry.code_of(one) for one in [*plugins, subject]},
+        "code": {registry.origin_of(one).module: registry.code_of(one) for one in [*plugins, subject]},
         "revisions": {"task": bench.task.revision, "subject": subject.revision, "model": bench.location["revision"]},
         "sources": [[source.name, source.sha256] for source in bench.sources],
         "harness": __version__,
     }
-
-
-def unknown_baseline(registry: Registry) -> None:
-    if BASELINE not in registry.methods:
-        raise UsageError(f"no method {BASELINE!r}: every study needs it as its baseline; check HARNESS_PLUGINS")

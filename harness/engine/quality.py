@@ -11,10 +11,11 @@ from harness.engine.channel import Channel, WorkerGone
 from harness.engine.plan import Bench, Plan, PlannedRun
 from harness.engine.watch import Watch
 from harness.plugin.contracts import Stack
+from harness.spec.errors import PluginError
 from harness.spec.identity import digest
-from harness.spec.records import Sample
+from harness.spec.records import Plain, Sample, Score
 from harness.store.owners import owner
-from harness.store.records import SampleRecord
+from harness.store.records import RunStatus, SampleRecord
 from harness.store.writer import Store
 
 
@@ -29,24 +30,31 @@ class Quality:
     opening: bool = False
     acting: int | None = None
     asked: list[PlannedRun] = field(default_factory=list)
+    asking: int = 0  # the sample
 
     def run(self, plan: Plan) -> list[PlannedRun]:
         """Does what is missing; returns the runs that another command is working on."""
-        missing = {run: run.bench.task.planned() - len(run.done) for run in plan.runs}
-        if any(missing.values()):
-            total = sum(run.bench.task.planned() for run in plan.runs)
-            self.watch.begin("Quality", total, total - sum(missing.values()))
-        busy = []
+        self.store.settle((run.id for run in plan.runs), owner())
+        for run in plan.runs:
+            if run.lacking:  # another command may have done some meanwhile
+                run.learn(self.store.done_samples(run.id))
+        busy: list[PlannedRun] = []
+        begun = False
         for bench in plan.benches:
-            mine = [run for run in plan.on(bench) if missing[run] and not run.failed]
+            mine = [run for run in plan.on(bench) if run.lacking and not run.failed]
             held = [run for run in mine if self.store.claim(run.id, owner()) is not None]
+            free = [run for run in mine if run not in held]
             busy += held
-            self._serve(bench, [run for run in mine if run not in held])
+            if free and not begun:
+                total = sum(run.bench.task.planned() for run in plan.runs)
+                self.watch.begin("Quality", total, total - sum(run.lacking for run in plan.runs))
+                begun = True
+            self._serve(bench, free)
         return busy
 
     def _serve(self, bench: Bench, runs: Sequence[PlannedRun]) -> None:
-        for run in runs:  # another command may have finished some between plan and claim
-            run.done |= self.store.done_samples(run.id)
+        for run in runs:  # nobody else adds to them from here on
+            run.learn(self.store.done_samples(run.id))
         while pending(bench, runs):
             try:
                 self._work(bench, [run for run in runs if not run.failed])
@@ -73,7 +81,7 @@ class Quality:
     def _ask(self, channel: Channel, bench: Bench, number: int, runs: list[PlannedRun]) -> None:
         sample = bench.samples[number]
         by_id = {run.id: run for run in runs}
-        self.asked = runs
+        self.asked, self.asking = runs, number
         channel.tell("answer", request=sample.request, runs=list(by_id))
         for event in channel.hear("answered"):
             kind = event["event"]
@@ -85,6 +93,9 @@ class Quality:
                 self._fail(by_id[event["run"]], "failed", event["reason"])
             elif kind == "error":
                 raise WorkerGone(event["reason"])
+        for run in runs:
+            if number not in run.done and not run.failed:
+                self._fail(run, "failed", f"the {bench.model.kind} gave no answer to sample {number}")
         self.asked = []
 
     def _keep(self, bench: Bench, sample: Sample, run: PlannedRun, event: Mapping[str, Any]) -> None:
@@ -93,6 +104,11 @@ class Quality:
             self._fail(run, "invalid", doubt)
             return
         output = event["output"]
+        try:
+            answer, scores = scored(bench, sample, output)
+        except PluginError as error:
+            self._fail(run, "failed", str(error))
+            return
         record = SampleRecord(
             number=sample.number,
             stratum=sample.stratum,
@@ -101,15 +117,15 @@ class Quality:
             prompt_hash=digest(sample.request),
             target=sample.target,
             output=output,
-            answer=bench.task.answer_text(output, bench.processor),
+            answer=answer,
             evidence=event["evidence"],
             observed=event["observed"],
         )
-        self.store.add_sample(run.id, record, bench.task.score(sample, output, bench.processor))
+        self.store.add_sample(run.id, record, scores)
         run.done.add(sample.number)
         self.watch.step(f"{run.stack.label} {sample.stratum}")
 
-    def _fail(self, run: PlannedRun, status: str, reason: str) -> None:
+    def _fail(self, run: PlannedRun, status: RunStatus, reason: str) -> None:
         run.failed = reason
         self.store.release(run.id, status, reason)
         self.watch.say(f"{run.stack.label}: {status}: {reason}")
@@ -125,8 +141,28 @@ class Quality:
         elif len(self.asked) == 1:
             self._fail(self.asked[0], "failed", reason)
         else:
-            number = next(number for number in pending(bench, self.asked))
-            self.apart.add((id(bench), number))
+            self.apart.add((id(bench), self.asking))
+
+
+def scored(bench: Bench, sample: Sample, output: dict[str, Plain]) -> tuple[str, list[Score]]:
+    """What a person reads of an output, and its scores.
+
+    Raises:
+        PluginError: the task can't score it, or scores it otherwise than it declares.
+    """
+    task = bench.task
+    try:
+        answer, scores = task.answer_text(output, bench.processor), task.score(sample, output, bench.processor)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise PluginError(f"task {task.name} can't score sample {sample.number}: {reason}") from error
+    given, declared = [score.metric for score in scores], [metric.name for metric in task.metrics]
+    if len(set(given)) < len(given) or not set(given) <= set(declared):
+        raise PluginError(
+            f"task {task.name} scored sample {sample.number} under {', '.join(given)}; "
+            f"it may score it once under each of {', '.join(declared) or 'no metric'}"
+        )
+    return answer, scores
 
 
 def pending(bench: Bench, runs: Sequence[PlannedRun]) -> list[int]:
@@ -159,9 +195,10 @@ def doubts(stack: Stack, evidence: Mapping[str, float], observed: Mapping[str, f
     missing = stack.missing(evidence)
     if missing:
         return f"no evidence that it acted: {', '.join(missing)} missing; nothing it answered counts"
-    prefix = "" if len(stack.methods) == 1 else f"{stack.methods[-1].name}."
+    if len(stack.methods) > 1:
+        return None  # the subject saw what all of them left, each tells of its own part
     for name, seen in observed.items():
-        claimed = evidence.get(prefix + name)
+        claimed = evidence.get(name)
         if claimed is not None and not math.isclose(claimed, seen, rel_tol=1e-6, abs_tol=1e-6):
             return f"its evidence says {name} is {claimed:g}, the subject has {seen:g}; nothing it answered counts"
     return None

@@ -19,7 +19,7 @@ from harness.store.owners import owner
 from harness.store.records import MemberRecord, RunRecord
 from harness.store.writer import Store
 
-POLL_S = 2.0
+POLL_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ def register(plan: Plan, sweep: Sweep, store: Store) -> int:
         run.id = number
     for number, count in store.progress(run.id for run in plan.runs).items():
         run = next(run for run in plan.runs if run.id == number)
-        run.done = store.done_samples(number) if count else set()
+        run.learn(store.done_samples(number) if count else ())
     return environment_id
 
 
@@ -70,11 +70,10 @@ def execute(plan: Plan, sweep: Sweep, registry: Registry, store: Store, environm
     quality = Quality(store, watch, sweep.worker_timeout_s)
     costs = Costs(store, watch, sweep.worker_timeout_s, sweep.measure, environment_id, meters)
     try:
-        busy = quality.run(plan)
+        wait_for(quality.run(plan), plan, quality, watch)
         for run_id, session_id in costs.run(plan).items():
             position = next(place for place, run in enumerate(plan.runs) if run.id == run_id)
             store.set_member_session(study_id, position, session_id)
-        wait_for(busy, plan, quality, watch)
     except BaseException:
         let_go(plan, store, study_id)
         raise
@@ -101,6 +100,7 @@ def let_go(plan: Plan, store: Store, study_id: int) -> None:
     """Marks what was in flight as stopped; a store that can't be written any more must not hide the cause."""
     with suppress(HarnessError):
         for run in plan.runs:
-            if not run.failed and len(run.done) < run.bench.task.planned():
+            if not run.failed and run.lacking:
                 store.release(run.id, "stopped", "interrupted", owner=owner())
+        store.settle((run.id for run in plan.runs if not run.failed), owner())
         store.close_study(study_id, "stopped")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -37,10 +38,10 @@ class Flops:
         return None
 
     def read(self, workload: Workload, measure: Measure) -> list[Reading]:
-        try:
-            import torch
-        except ImportError:
-            return [Reading("flops", None, "FLOP", SOURCE, "torch is not installed where the subject runs")]
+        if "torch" not in sys.modules:
+            return [Reading("flops", None, "FLOP", SOURCE, "the subject does not compute with torch")]
+        import torch
+
         with torch.compiler.set_stance("force_eager"), counting(workload) as count:
             workload.run(0)
         return [count.reading()]
@@ -73,7 +74,9 @@ class Count:
         return dict(found)
 
     def reading(self) -> Reading:
-        counted = {str(operator): int(flops) for operator, flops in self._mode.get_flop_counts()["Global"].items()}
+        counted = {
+            str(operator): int(flops) for operator, flops in self._mode.get_flop_counts().get("Global", {}).items()
+        }
         detail = {"phases": self.phases(), "counted": counted, "uncounted": dict(sorted(self.uncounted.items()))}
         if not counted:
             return Reading("flops", None, "FLOP", SOURCE, "no operator with a formula ran in torch", detail=detail)

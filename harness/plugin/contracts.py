@@ -203,6 +203,11 @@ class Model(Knobbed):
 
     kind: ClassVar[str]  # of the subject it loads
 
+    @property
+    def label(self) -> str:
+        """What people call what it loads, where no preset names it."""
+        return self.name
+
     def resolved(self, device: Device) -> Model:
         """Itself with every `auto` decided for this device."""
         return self

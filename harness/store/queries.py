@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Row, Select, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal, or_, select
 
 from harness.spec.errors import UsageError
 from harness.spec.records import Plain, Source
@@ -230,12 +230,27 @@ def sessions(store: Store, session_ids: Iterable[int]) -> dict[int, Session]:
 
 
 def studies(store: Store, *, limit: int | None = None) -> DataFrame:
-    """Studies, the last worked on first, with how many members each has."""
+    """Studies, the last worked on first, with how many `members` each has, and whether it is `live`.
+
+    A study that is `running` and not live was broken off: its command was killed.
+    """
     columns = [tables.study.c[field.name] for field in fields(Study)]
     count = select(func.count()).where(tables.member.c.study_id == tables.study.c.id).scalar_subquery()
     with store.read() as connection:
         rows = connection.execute(select(*columns, count).order_by(*LAST).limit(limit)).all()
-    return _frame(rows, [*(field.name for field in fields(Study)), "members"])
+        live = [row.status == "running" and _worked_on(connection, row.id) for row in rows]
+    complete = [(*row, one) for row, one in zip(rows, live, strict=True)]
+    return _frame(complete, [*(field.name for field in fields(Study)), "members", "live"])
+
+
+def _worked_on(connection: Connection, study_id: int) -> bool:
+    """Whether a command works on a run of a study, or times it."""
+    run, arm, session = tables.run, tables.arm, tables.session
+    members = select(tables.member.c.run_id).where(tables.member.c.study_id == study_id)
+    running = select(run.c.owner, run.c.heartbeat).where(run.c.id.in_(members), run.c.status == "running")
+    timed = select(session.c.owner, session.c.updated).join(arm).where(arm.c.run_id.in_(members))
+    timed = timed.where(session.c.status == "open").distinct()
+    return any(_live(owner, heard) for query in (running, timed) for owner, heard in connection.execute(query))
 
 
 LAST = (tables.study.c.updated.desc(), tables.study.c.id.desc())

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, case, exists, func, insert, select, update
+from sqlalchemy import Connection, Engine, case, delete, exists, func, insert, select, update
 
 from harness.spec.errors import StoreError
 from harness.spec.records import Plain, Reading, Score, Source
@@ -146,12 +146,18 @@ class Store:
             add(connection, source, (_source_row(run_id, one) for one in sources))
 
     def claim(self, run_id: int, owner: str) -> str | None:
-        """Makes `owner` the one who works on a run, and the run `running`; else returns the live one who does."""
+        """Makes `owner` the one who works on a run, and the run `running`; else returns the live one who does.
+
+        An invalid run begins anew, without what it answered.
+        """
         with self.write() as connection:
-            query = select(run.c.owner, run.c.heartbeat).where(run.c.id == run_id).with_for_update()
+            query = select(run.c.owner, run.c.heartbeat, run.c.status).where(run.c.id == run_id).with_for_update()
             row = connection.execute(query).one()
             if row.owner not in (None, owner) and alive(row.owner, row.heartbeat):
                 return str(row.owner)
+            if row.status == "invalid":
+                connection.execute(delete(score).where(score.c.run_id == run_id))
+                connection.execute(delete(sample).where(sample.c.run_id == run_id))
             now = time.time()
             taken = {"owner": owner, "heartbeat": now, "status": "running", "reason": None, "updated": now}
             connection.execute(update(run).where(run.c.id == run_id).values(taken))
@@ -177,6 +183,20 @@ class Store:
         with self.write() as connection:
             connection.execute(update(run).where(mine).values(updated=time.time(), **ended))
 
+    def settle(self, run_ids: Iterable[int], owner: str) -> None:
+        """Runs with every sample are done, unless another works on them.
+
+        The command that made them so may have been killed before it said so, or have failed while it timed them.
+        """
+        had = select(func.count()).where(sample.c.run_id == run.c.id).scalar_subquery()
+        with self.write() as connection:
+            for batch in batches(run_ids):
+                whole = run.c.id.in_(batch) & run.c.status.not_in(("done", "invalid")) & (had >= run.c.planned)
+                for row in connection.execute(select(run.c.id, run.c.owner, run.c.heartbeat).where(whole)).all():
+                    if row.owner in (None, owner) or not alive(row.owner, row.heartbeat):
+                        ended = {"status": "done", "reason": None, "owner": None, "heartbeat": None}
+                        connection.execute(update(run).where(run.c.id == row.id).values(updated=time.time(), **ended))
+
     # Samples
 
     def add_sample(self, run_id: int, record: SampleRecord, scores: Iterable[Score]) -> None:
@@ -196,8 +216,10 @@ class Store:
             connection.execute(update(run).where(run.c.id == run_id).values(updated=now))
 
     def done_samples(self, run_id: int) -> set[int]:
+        """Samples that need not be done again: of an invalid run, none."""
+        counts = (sample.c.run_id == run_id) & (run.c.status != "invalid")
         with self.read() as connection:
-            return set(connection.scalars(select(sample.c.number).where(sample.c.run_id == run_id)))
+            return set(connection.scalars(select(sample.c.number).join(run).where(counts)))
 
     def progress(self, run_ids: Iterable[int]) -> dict[int, int]:
         """How many samples of each run are done."""

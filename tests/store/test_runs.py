@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import update
 
 from harness.spec.errors import UsageError
-from harness.spec.records import Source
+from harness.spec.records import Score, Source
 from harness.store import queries, tables
 from harness.store.owners import owner
 
@@ -204,3 +204,36 @@ def test_ten_thousand_finished_runs_are_recognised_within_seconds(store, record)
 def test_a_run_that_is_not_there_is_named(reader):
     with pytest.raises(UsageError, match=r"there is no run 7 in .*; harness ls runs lists them"):
         queries.run(reader, 7)
+
+
+def test_a_run_with_every_sample_that_nobody_works_on_is_done(store, reader, new_run, sample):
+    killed, timed, busy, short = (new_run(key) for key in "abcd")
+    for run_id in (killed, timed, busy):
+        store.add_sample(run_id, sample(0), [])
+        store.add_sample(run_id, sample(1), [])
+    store.add_sample(short, sample(0), [])
+    store.claim(killed, DEAD)
+    store.release(timed, "failed", "while it was timed")
+    store.claim(busy, ELSEWHERE)
+    store.release(short, "stopped")
+
+    store.settle([killed, timed, busy, short], owner())
+
+    statuses = [queries.run(reader, run_id).status for run_id in (killed, timed, busy, short)]
+    assert statuses == ["done", "done", "running", "stopped"]
+    assert queries.run(reader, timed).reason is None
+
+
+def test_an_invalid_run_is_not_settled_and_begins_anew(store, reader, new_run, sample):
+    run_id = new_run("a")
+    for number in range(2):
+        store.add_sample(run_id, sample(number), [Score("right", 1.0)])
+    store.release(run_id, "invalid", "no evidence")
+
+    store.settle([run_id], owner())
+
+    assert queries.run(reader, run_id).status == "invalid"
+    assert store.done_samples(run_id) == set()
+    store.claim(run_id, owner())
+    assert queries.run(reader, run_id).done == 0
+    assert len(queries.scores(reader, [run_id])) == 0

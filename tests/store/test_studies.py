@@ -50,3 +50,20 @@ def test_studies_know_how_many_members_they_have(store, reader, new_run):
 def test_a_study_that_is_not_there_is_named(reader):
     with pytest.raises(UsageError, match=r"there is no study 7 in .*; harness compare alone shows the latest"):
         queries.study(reader, 7)
+
+
+def test_a_study_lives_while_a_command_works_on_a_run_or_times_it(store, reader, new_run, here):
+    first, second = new_run("a"), new_run("b")
+    for run_id in (first, second):
+        store.open_study("harness run", "quick", [MemberRecord(run_id, "baseline")])
+    assert queries.studies(reader)["live"].tolist() == [False, False]
+
+    store.claim(first, owner())
+    assert queries.studies(reader)["live"].tolist() == [False, True]
+
+    session_id = store.open_session({"name": "quick"}, here, [second], owner())
+    assert queries.studies(reader)["live"].tolist() == [True, True]
+
+    store.close_session(session_id)
+    store.release(first, "done")
+    assert queries.studies(reader)["live"].tolist() == [False, False]

@@ -14,7 +14,7 @@ class KNorm(Evictor):
     name = "knorm"
     traits = EVICTION
 
-    def scores(self, layer: Any) -> Any:
+    def scores(self, layer: Any, text: int) -> Any:
         from .algorithm import scores
 
         return scores(layer.keys)

@@ -31,7 +31,7 @@ class SnapKV(Evictor):
     def needs(self) -> frozenset[Any]:
         return frozenset({LastQueries(self.window)})
 
-    def scores(self, layer: Any) -> Any:
+    def scores(self, layer: Any, text: int) -> Any:
         from .algorithm import scores
 
         return scores(layer.queries(self.window), layer.keys, self.kernel)

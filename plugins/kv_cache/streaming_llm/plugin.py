@@ -19,7 +19,11 @@ class StreamingLLM(Evictor):
     )
 
     name = "streaming_llm"
-    traits = replace(EVICTION, breaks=frozenset({"positions of the text"}))
+    traits = replace(
+        EVICTION,
+        requires=EVICTION.requires | {"one position per row"},
+        breaks=frozenset({"positions of the text"}),
+    )
 
     def check(self, facts: Mapping[str, Any]) -> None:
         super().check(facts)

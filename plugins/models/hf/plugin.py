@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.api import Device, Model, SourceError, UsageError, hookimpl, knob
+from harness.api import Device, IncompatibleError, Model, SourceError, UsageError, hookimpl, knob
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,10 @@ class HF(Model):
 
     name = "hf"
     kind = "causal-lm"
+
+    @property
+    def label(self) -> str:
+        return Path(self.path).name if self.path else self.name
 
     def resolved(self, device: Device) -> HF:
         return replace(self, dtype=auto_dtype(device)) if self.dtype == "auto" else self
@@ -50,6 +54,12 @@ class HF(Model):
         sliding = kinds.count("sliding_attention")
         if not kinds and config.get("sliding_window") and config.get("use_sliding_window", True):
             sliding = config["num_hidden_layers"]
+        missing = [name for name in ("num_hidden_layers", "num_attention_heads", "hidden_size") if name not in config]
+        if missing:
+            raise IncompatibleError(
+                f"{config.get('model_type', 'this model')} names its sizes in a way not known here "
+                f"({', '.join(missing)} missing in config.json); Llama-like models work"
+            )
         return {
             "layers": config["num_hidden_layers"],
             "parameters": parameters(Path(location["path"])),
@@ -114,7 +124,7 @@ def folder_revision(folder: Path) -> str:
     """SHA-256 over the files that decide what the model answers."""
     import hashlib
 
-    names = [path for path in sorted(folder.iterdir()) if path.suffix in {".json", ".safetensors", ".jinja", ".model"}]
+    names = [path for path in sorted(folder.iterdir()) if path.suffix in {".json", ".safetensors", ".jinja", ".model", ".py"}]
     if not any(path.suffix == ".safetensors" for path in names):
         raise SourceError(f"no .safetensors file in {folder}; convert the weights with transformers' save_pretrained")
     hasher = hashlib.sha256()

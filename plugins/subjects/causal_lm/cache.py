@@ -141,8 +141,9 @@ class Layer:
 class Cache:
     """All layers of one sequence, and the position its next token gets."""
 
-    def __init__(self, layers: Sequence[Layer]) -> None:
+    def __init__(self, layers: Sequence[Layer], text: int = 0) -> None:
         self.layers = list(layers)
+        self.text = text  # a number that depends on the context's token ids alone, for methods that draw
         self.next_position = 0
         self.rolling = False  # new tokens get positions inside the cache, not in the text
 
@@ -160,7 +161,7 @@ class Cache:
             layer.storage.reserve(tokens)
 
     def branch(self) -> Cache:
-        twin = Cache([layer.branch() for layer in self.layers])
+        twin = Cache([layer.branch() for layer in self.layers], self.text)
         twin.next_position = self.next_position
         return twin
 

@@ -73,8 +73,8 @@ class Evictor(CacheMethod):
 
     neutral = {"compression_ratio": 0.0}
 
-    def scores(self, layer: Any) -> Any:
-        """[heads, tokens]; higher is kept."""
+    def scores(self, layer: Any, text: int) -> Any:
+        """[heads, tokens]; higher is kept. `text` is a number of the context's own, for methods that draw."""
         raise NotImplementedError
 
     @contextmanager
@@ -86,7 +86,7 @@ class Evictor(CacheMethod):
                 seen = layer.storage.length
                 kept = self.kept(seen)
                 if kept < seen:
-                    layer.keep(self.scores(layer).topk(kept, dim=-1).indices.sort(dim=-1).values)
+                    layer.keep(self.scores(layer, cache.text).topk(kept, dim=-1).indices.sort(dim=-1).values)
                 evidence.record(kept=layer.storage.length, seen=seen)
 
         with subject.at("after_prefill", evict):

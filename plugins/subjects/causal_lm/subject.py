@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import inspect
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
+from zlib import crc32
 
 import torch
 from torch import Tensor, nn
@@ -133,7 +135,8 @@ class LoadedCausalLM(CausalLM):
         return self.response(branch)
 
     def prefill(self, request: dict[str, Any], needs: frozenset[Any]) -> Branch:
-        cache = Cache([Layer(index, self.rotation) for index in range(len(self.attentions))])
+        text = crc32(array("q", request["context"]).tobytes())
+        cache = Cache([Layer(index, self.rotation) for index in range(len(self.attentions))], text)
         logits = self.feed([cache], [request["context"]], needs)[0]
         self.mark("prefill")
         return Branch(cache, logits, {})

@@ -16,8 +16,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.api import Evidence, Method, Metric, Model, Response, Sample, Score, Seam, Subject, Task, Traits
-from harness.api import hookimpl, knob
+from harness.api import (
+    Evidence,
+    Method,
+    Metric,
+    Model,
+    Response,
+    Sample,
+    Score,
+    Seam,
+    Subject,
+    Task,
+    Traits,
+    hookimpl,
+    knob,
+)
 
 KEPT = 7
 
@@ -128,7 +141,11 @@ class Shift(Method):
 
     name = "shift"
     traits = Traits(
-        "counting", frozenset({"counter"}), frozenset({"after_thought"}), frozenset({"kept"}), breaks=frozenset({"order"})
+        "counting",
+        frozenset({"counter"}),
+        frozenset({"after_thought"}),
+        frozenset({"kept"}),
+        breaks=frozenset({"order"}),
     )
 
     @contextmanager
@@ -152,7 +169,11 @@ class Failing(Method):
 
     name = "failing"
     traits = Traits(
-        "counting", frozenset({"counter"}), frozenset({"after_thought"}), frozenset({"kept"}), requires=frozenset({"order"})
+        "counting",
+        frozenset({"counter"}),
+        frozenset({"after_thought"}),
+        frozenset({"kept"}),
+        requires=frozenset({"order"}),
     )
 
     @contextmanager
