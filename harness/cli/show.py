@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from harness.cli.compare import stored
-from harness.cli.ls import show
+from harness.cli.ls import show, status_of
 
 if TYPE_CHECKING:
     from harness.store.queries import Run
@@ -40,7 +40,7 @@ def command(run: int, samples: bool, prompt: int | None, url: str | None) -> Non
 
 def show_facts(run: Run) -> None:
     print(f"Run {run.id}: {run.label} on {run.task}, {run.model}, {run.device}, seed {run.seed}")
-    print(f"{run.status}, {run.done} of {run.planned} samples{f': {run.reason}' if run.reason else ''}\n")
+    print(f"{status_of(vars(run))}, {run.done} of {run.planned} samples{f': {run.reason}' if run.reason else ''}\n")
     facts = [("identity", run.key), ("core", run.about.get("core", "")), ("tags", " ".join(run.tags))]
     facts += [(f"method {one['name']}", settings(one["knobs"])) for one in run.spec["stack"]]
     facts += [(kind, settings(run.spec[kind]["knobs"])) for kind in ("task", "model")]

@@ -136,7 +136,7 @@ class Costs:
     def _read(self, channel: Channel, run: PlannedRun, names: list[str], note: str) -> list[PassRecord]:
         bench = run.bench
         count = max(1, min(len(bench.samples), self.measure.samples))
-        requests = [bench.task.timed(bench.samples[number]) for number in range(count)]
+        requests = [bench.task.timed(bench.sample(number)) for number in range(count)]
         channel.tell("read", run=run.id, meters=names, requests=requests, measure=asdict(self.measure))
         passes, executed = [], 0
         for event in channel.hear("read"):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -10,12 +11,13 @@ from typing import Any
 from harness.config.device import resolve_device
 from harness.config.words import Point, Sweep
 from harness.engine.environment import core_state
+from harness.engine.worker import told
 from harness.plugin.contracts import Model, Stack, Task
 from harness.plugin.discovery import Registry
 from harness.plugin.knobs import Knobbed
-from harness.spec.errors import IncompatibleError
+from harness.spec.errors import HarnessError, IncompatibleError, PluginError
 from harness.spec.identity import digest
-from harness.spec.records import Device, Plain, RunSpec, Setting, Source
+from harness.spec.records import Device, Plain, RunSpec, Sample, Setting, Source
 from harness.version import __version__
 
 BASELINE = "identity"
@@ -39,8 +41,28 @@ class Bench:
         return self.model.processor(self.location)
 
     @cached_property
-    def samples(self) -> Sequence[Any]:
-        return self.task.make_samples(self.processor, self.seed)
+    def samples(self) -> Sequence[Sample]:
+        processor = self.processor
+        with self.blaming("make its samples"):
+            return self.task.make_samples(processor, self.seed)
+
+    def sample(self, number: int) -> Sample:
+        with self.blaming(f"make sample {number}"):
+            return self.samples[number]
+
+    @contextmanager
+    def blaming(self, what: str) -> Iterator[None]:
+        """An error of the task's is said to be one.
+
+        Raises:
+            PluginError: the task could not do `what`, and where it went wrong.
+        """
+        try:
+            yield
+        except HarnessError:
+            raise
+        except Exception as error:
+            raise PluginError(f"task {self.task.name} can't {what}: {told(error)['reason']}") from error
 
 
 @dataclass(eq=False)
@@ -104,7 +126,7 @@ class Plan:
             missing = [run.lacking for run in self.on(bench)]
             arms = sum(count > 0 for count in missing)
             if arms:
-                guess = bench.model.seconds(bench.facts, bench.samples[0].request, bench.device, arms)
+                guess = bench.model.seconds(bench.facts, bench.sample(0).request, bench.device, arms)
                 if guess is None:
                     return None
                 total += guess * max(missing)

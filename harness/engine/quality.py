@@ -79,7 +79,7 @@ class Quality:
         self.store.heartbeat([run.id for run in runs if not run.failed], owner())
 
     def _ask(self, channel: Channel, bench: Bench, number: int, runs: list[PlannedRun]) -> None:
-        sample = bench.samples[number]
+        sample = bench.sample(number)
         by_id = {run.id: run for run in runs}
         self.asked, self.asking = runs, number
         channel.tell("answer", request=sample.request, runs=list(by_id))
@@ -151,11 +151,8 @@ def scored(bench: Bench, sample: Sample, output: dict[str, Plain]) -> tuple[str,
         PluginError: the task can't score it, or scores it otherwise than it declares.
     """
     task = bench.task
-    try:
+    with bench.blaming(f"score sample {sample.number}"):
         answer, scores = task.answer_text(output, bench.processor), task.score(sample, output, bench.processor)
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise PluginError(f"task {task.name} can't score sample {sample.number}: {reason}") from error
     given, declared = [score.metric for score in scores], [metric.name for metric in task.metrics]
     if len(set(given)) < len(given) or not set(given) <= set(declared):
         raise PluginError(

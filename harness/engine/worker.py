@@ -48,7 +48,8 @@ class RunArm:
         except (Exception, SystemExit) as error:
             self.failed = True
             self.emit("failed", run=self.run, **told(error))
-            release_memory()
+        if self.failed:
+            release_memory()  # not sooner: while it is handled, an error holds what its frames held
         self.emit("acting", run=None)
 
     def apply(self, subject: Subject) -> AbstractContextManager[None]:

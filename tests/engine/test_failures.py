@@ -87,13 +87,8 @@ def test_the_same_command_tries_what_failed_again_and_what_is_invalid_from_its_f
     ]
     assert lab.runs() == {"identity": ("done", 4), "raise": ("failed", 2), "lie": ("invalid", 2)}
 
-
-def test_what_an_invalid_run_answered_is_not_trusted_when_fewer_samples_are_asked(lab):
-    lab.run("+method=failing", "method.failing.how=lie")
     lab.log.unlink()
-
-    lab.run("+method=failing", "method.failing.how=lie", "task.samples=2")
-
+    lab.run(*words, "task.samples=2")
     assert lab.logged("answer") == ["answer failing 0", "answer failing 1"]
 
 
@@ -127,7 +122,7 @@ def test_a_model_that_can_not_be_loaded_fails_its_runs_with_the_reason(lab):
     ("scoring", "words"),
     [
         ("twice", "task counting scored sample 0 under right, right; it may score it once under each of right"),
-        ("raise", "task counting can't score sample 0: KeyError: 'points'"),
+        ("raise", "task counting can't score sample 0: KeyError: 'points' ("),
     ],
 )
 def test_a_task_that_scores_wrongly_is_named(lab, scoring, words):
@@ -137,3 +132,12 @@ def test_a_task_that_scores_wrongly_is_named(lab, scoring, words):
     assert words in ended.err
     assert lab.runs() == {"identity": ("failed", 0), "shift": ("failed", 0)}
     assert "Traceback" not in ended.err
+
+
+def test_a_task_that_can_not_make_its_samples_is_named_before_anything_runs(lab):
+    ended = lab.run("+method=shift", "task.scoring=none")
+
+    assert ended.code == 1
+    assert "Error: task counting can't make its samples: LookupError: no numbers left (" in ended.err
+    assert "Traceback" not in ended.err
+    assert lab.logged("answer") == []

@@ -156,3 +156,32 @@ def test_two_commands_at_once_lose_and_double_no_sample(lab):
     assert lab.runs() == {"identity": ("done", 12), "shift": ("done", 12)}
     assert all("shift" in out for out, _ in ended)
     assert lab.is_sound()
+
+
+def test_runs_of_two_seeds_share_nothing_but_the_command(lab):
+    assert lab.run("+method=shift", "seed=0,1", "task.samples=2").code == 0
+
+    assert sorted(lab.logged("answer")) == sorted(
+        f"answer {name} {number}" for name in ("identity", "shift") for number in (0, 1) for _ in range(2)
+    )
+    assert lab.rows("SELECT seed, count(*) FROM run GROUP BY seed") == [(0, 2), (1, 2)]
+    assert lab.rows("SELECT count(*) FROM session WHERE status = 'done'") == [(2,)]
+
+
+def test_a_run_that_another_command_left_undone_is_done_by_the_one_that_waited(lab):
+    words = ("+method=shift", "task.samples=6", "model.pause=0.05")
+    first = lab.start_run(*words)
+    wait_until(lambda: len(lab.logged("answer")) >= 3)
+    first.send_signal(signal.SIGSTOP)  # it lives, and gets no further
+    second = lab.start_run(*words)
+    said = ""
+    while "Waiting for another command that works on identity, shift." not in said:
+        said = second.stderr.readline()
+        assert said
+    first.kill()
+    first.communicate()
+    _, err = second.communicate(timeout=40)
+
+    assert second.returncode == 0, err
+    assert lab.runs() == {"identity": ("done", 6), "shift": ("done", 6)}
+    assert len(twice(lab.logged("answer"))) <= 2

@@ -124,7 +124,9 @@ def folder_revision(folder: Path) -> str:
     """SHA-256 over the files that decide what the model answers."""
     import hashlib
 
-    names = [path for path in sorted(folder.iterdir()) if path.suffix in {".json", ".safetensors", ".jinja", ".model", ".py"}]
+    names = [
+        path for path in sorted(folder.iterdir()) if path.suffix in {".json", ".safetensors", ".jinja", ".model", ".py"}
+    ]
     if not any(path.suffix == ".safetensors" for path in names):
         raise SourceError(f"no .safetensors file in {folder}; convert the weights with transformers' save_pretrained")
     hasher = hashlib.sha256()

@@ -23,7 +23,7 @@ from .rotation import Rotation
 
 # Sequences decoded in one step. Below three it is no faster on a CPU, whose product of a matrix with
 # one vector is its fastest; alone, a sequence gives bit for bit what transformers gives.
-FEWEST_TOGETHER, MOST_TOGETHER = 3, 16
+FEWEST_TOGETHER, MOST_TOGETHER = 3, 32
 
 
 @dataclass

@@ -108,7 +108,7 @@ class CounterModel(Model):
 @dataclass(frozen=True)
 class Counting(Task):
     samples: int = knob(4, low=1, hashed=False, help="numbers to double")
-    scoring: str = knob("once", choices=("once", "twice", "raise"), help="how well it scores")
+    scoring: str = knob("once", choices=("once", "twice", "raise", "none"), help="how well it scores")
 
     name = "counting"
     subjects = frozenset({"counter"})
@@ -118,6 +118,8 @@ class Counting(Task):
         return self.samples
 
     def make_samples(self, processor: Any, seed: int) -> Sequence[Sample]:
+        if self.scoring == "none":
+            raise LookupError("no numbers left")
         return [
             Sample(number, "odd" if number % 2 else "even", {"number": number}, 2 * number, f"double {number}")
             for number in range(self.samples)
