@@ -98,9 +98,8 @@ class PlannedRun:
     def about(self) -> dict[str, Plain]:
         """What a reader of its numbers must know beside its settings."""
         bench = self.bench
-        nominal = [method.nominal() for method in self.stack.methods]
         return {
-            "nominal": {name: value for one in nominal for name, value in one.items()},
+            "nominal": self.stack.nominal(),
             "conditions": bench.task.describe() | {"dtype": bench.model.settings().get("dtype")},
             "notes": bench.model.notes(),
             "simulated": any(method.traits.simulated for method in self.stack.methods),

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -112,6 +113,14 @@ class Stack:
 
     def needs(self) -> frozenset[Any]:
         return frozenset().union(*(method.needs() for method in self.methods))
+
+    def nominal(self) -> dict[str, float]:
+        """What the members ask for together: each compresses what the one before it left."""
+        asked = {name: value for method in self.methods for name, value in method.nominal().items()}
+        if len(self.methods) > 1 and "compression_ratio" in asked:
+            kept = (1 - method.nominal().get("compression_ratio", 0.0) for method in self.methods)
+            asked["compression_ratio"] = 1 - prod(kept)
+        return asked
 
     @contextmanager
     def apply(self, subject: Subject, artifacts: Sequence[Path | None] = ()) -> Iterator[list[Evidence]]:
