@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from harness.api import Evidence, IncompatibleError, Method, hookimpl, knob
+from harness.api import IncompatibleError, Method, hookimpl, knob
 from harness_plugins.subjects.causal_lm.plugin import EVICTION, Evictor
 
 
@@ -32,32 +31,15 @@ class StreamingLLM(Evictor):
                 "streaming_llm moves rotary positions, this model has none; set method.streaming_llm.rerotate=false"
             )
 
-    @contextmanager
-    def apply(self, subject: Any) -> Iterator[Evidence]:
-        evidence = Evidence()
-
-        def evict(cache: Any) -> None:
-            for layer in cache.layers:
-                seen = layer.storage.length
-                self.shrink(layer, seen)
-                evidence.record(kept=layer.storage.length, seen=seen)
-            if self.rerotate and self.compression_ratio > 0:
-                cache.rolling = True
-
-        with subject.at("after_prefill", evict):
-            yield evidence
-
-    def shrink(self, layer: Any, seen: int) -> None:
+    def shrink(self, cache: Any, layer: Any, kept: int) -> None:
         from .algorithm import kept_rows
         from .storage import Rolling
 
-        kept = self.kept(seen)
-        if kept == seen:
-            return
-        rows = kept_rows(seen, kept, self.sinks).to(layer.keys.device)
+        rows = kept_rows(layer.storage.length, kept, self.sinks).to(layer.keys.device)
         if self.rerotate:
             unrotated = layer.unrotated_keys()[:, rows].to(layer.keys.dtype)
             layer.storage = Rolling(unrotated, layer.values[:, rows], min(self.sinks, kept), layer.rotation)
+            cache.rolling = True
         else:
             layer.keep(rows)
 

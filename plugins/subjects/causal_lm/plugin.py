@@ -77,6 +77,10 @@ class Evictor(CacheMethod):
         """[heads, tokens]; higher is kept. `text` is a number of the context's own, for methods that draw."""
         raise NotImplementedError
 
+    def shrink(self, cache: Any, layer: Any, kept: int) -> None:
+        """Leaves `kept` rows of each head: the best by `scores`."""
+        layer.keep(self.scores(layer, cache.text).topk(kept, dim=-1).indices.sort(dim=-1).values)
+
     @contextmanager
     def apply(self, subject: Any) -> Iterator[Evidence]:
         evidence = Evidence()
@@ -86,7 +90,7 @@ class Evictor(CacheMethod):
                 seen = layer.storage.length
                 kept = self.kept(seen)
                 if kept < seen:
-                    layer.keep(self.scores(layer, cache.text).topk(kept, dim=-1).indices.sort(dim=-1).values)
+                    self.shrink(cache, layer, kept)
                 evidence.record(kept=layer.storage.length, seen=seen)
 
         with subject.at("after_prefill", evict):
