@@ -15,13 +15,20 @@ class Protocol(Knobbed):
 
     name = "measure"
 
-    processes: int = knob(1, low=1, help="fresh processes an arm")
+    processes: int = knob(1, low=1, help="fresh processes an arm, at least")
     warmups: int = knob(3, low=0, help="untimed samples first")
     samples: int = knob(5, low=1, help="timed samples a process")
     decides: bool = knob(False, help="whether timings may carry an outcome")
     steady: bool = knob(False, help="warm up until the clock is steady")
     seconds: float = knob(0.0, low=0.0, help="sample for at least so long")
+    max_processes: int | None = knob(None, low=1, help="more processes while the interval is wide; null for none")
+    width: float | None = knob(None, low=0.0, high=5.0, help="percent: stop adding processes at this half-width; null for never")
+    budget_s: float | None = knob(None, low=0.0, help="seconds a session may take; null for no limit")
+    strict: bool = knob(False, help="p95 from 130 samples and p99 from 662, instead of 59 and 299")
     energy_window_s: float = knob(5.0, low=0.1, help="shortest window an energy counter is read over")
+    energy_trials: int = knob(1, low=1, help="such windows a process")
+    energy_rest_s: float = knob(10.0, low=0.0, help="seconds to cool down between two windows")
+    energy_idle_s: float = knob(5.0, low=0.0, help="seconds of idling that idle power is read over")
 
 
 @dataclass(frozen=True)

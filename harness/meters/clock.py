@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import gc
-import os
 import statistics
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +11,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from harness.api import Device, Measure, Reading, Workload
-from harness.meters.conditions import UNITS, conditions
+from harness.meters.conditions import Machine
 
 SOURCE = "perf_counter_ns"
 
@@ -47,7 +45,8 @@ class Clock:
     requests of very unlike sizes never look steady, and `warmup_converged` says so.
 
     The subject's `durations` name the phases. `load_average` (1 min, before the first call), `threads`,
-    `temperature_c` and `clock_hz` describe the machine; where it hides them they are None with a reason.
+    `temperature_c`, `clock_hz`, `power_limit_w` and `throttled` describe the machine; where it hides
+    them they are None with a reason.
     """
 
     name = "latency"
@@ -179,35 +178,3 @@ class DeviceEvents:
         self._pair[1].synchronize()
         milliseconds: float = self._pair[0].elapsed_time(self._pair[1])
         return milliseconds / 1e3
-
-
-class Machine:
-    """What else a latency depends on, noted before the first call and after the last."""
-
-    def __init__(self, device: Device) -> None:
-        self._device = device
-        self._load = os.getloadavg()[0]
-        self._before = conditions(device)
-
-    def readings(self) -> list[Reading]:
-        after, load = conditions(self._device), os.getloadavg()[0]
-        # Afterwards the load average holds this process's own work: the value is what was there before.
-        detail = {"before": self._load, "after": load}
-        return [
-            Reading("load_average", self._load, "1", "os.getloadavg", detail=detail),
-            self._threads(),
-            *(self._condition(metric, after) for metric in ("temperature_c", "clock_hz")),
-        ]
-
-    def _threads(self) -> Reading:
-        torch = sys.modules.get("torch")
-        if torch is None:
-            return Reading("threads", float(self._device.threads), "1", "device.threads")
-        return Reading("threads", float(torch.get_num_threads()), "1", "torch.get_num_threads")
-
-    def _condition(self, metric: str, after: dict[str, float]) -> Reading:
-        source = "nvml" if self._device.kind == "cuda" else "sysfs"
-        value = after.get(metric)
-        reason = f"{source} does not show it on this machine" if value is None else None
-        detail = None if value is None else {"before": self._before.get(metric), "after": value}
-        return Reading(metric, value, UNITS[metric], source, reason, detail=detail)

@@ -1,4 +1,4 @@
-"""Energy of a request, from the hardware's own counters, in joules; never from a model of the hardware."""
+"""Energy of a request, from the hardware's own instruments, in joules; never from a model of the hardware."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from typing import Any, NamedTuple, Protocol
 
 from harness.api import Device, Measure, Reading, Workload
 from harness.meters.energy_nvml import Nvml
+from harness.meters.energy_power import NvmlPower
 from harness.meters.energy_rapl import Rapl
 from harness.meters.unreadable import Unreadable
 
-IDLE_S = 30.0  # for measures that decide
-QUICK_IDLE_S = 5.0
 PREFIXES = ("", "host_")  # of metrics: the compute device's, then its host's
 
 
@@ -48,24 +47,26 @@ class Counter(Protocol):
 class Energy:
     """Gross and net energy of a request.
 
-    After one request (context made, kernels loaded) the process idles, 30 s for measures that
-    decide and 5 s else: `idle_w`. After the warm-ups it works through the requests in order, again
-    and again, until `measure.energy_window_s` is over: `energy_j` is the counter's advance per
-    request, whatever else the device did included; `net_j` is that minus `idle_w` times the
-    request's share of the time. `window_requests` and `window_s` say what they rest on.
+    After one request (context made, kernels loaded) the process idles for `measure.energy_idle_s`:
+    `idle_w`. After the warm-ups come `measure.energy_trials` windows with `measure.energy_rest_s`
+    between them to cool down. In each it works through the requests in order, again and again, until
+    `measure.energy_window_s` is over: `energy_j` is the counter's advance per request, whatever else
+    the device did included; `net_j` is that minus `idle_w` times the request's share of the time.
+    `window_requests` and `window_s` say what they rest on. A reading's `sample` is its trial.
 
-    These are the compute device's: on CUDA the GPU board's (NVML), on the CPU its packages and DRAM
-    (RAPL). On CUDA `host_energy_j`, `host_idle_w` and `host_net_j` give packages and DRAM beside it.
+    These are the compute device's: on CUDA the GPU board's (NVML's counter, else its power polled), on
+    the CPU its packages and DRAM (RAPL). On CUDA `host_energy_j`, `host_idle_w` and `host_net_j` give
+    packages and DRAM beside it.
     """
 
     name = "energy"
     timed = True
-    revision = 1
+    revision = 2
 
-    def __init__(self, rapl: Counter | None = None, nvml: Counter | None = None, idle_s: float | None = None) -> None:
+    def __init__(self, rapl: Counter | None = None, gpu: Sequence[Counter] = ()) -> None:
+        """`gpu`: instruments of the board, the best first."""
         self._rapl: Counter = rapl or Rapl()
-        self._nvml: Counter = nvml or Nvml()
-        self._idle_s = idle_s
+        self._gpu = list(gpu) or [Nvml(), NvmlPower()]
 
     def unavailable(self, device: Device) -> str | None:
         return self._counters(device)[0].unavailable()
@@ -76,28 +77,31 @@ class Energy:
         if all(blocked):
             return [one for i, counter in enumerate(counters) for one in unknown(PREFIXES[i], counter, blocked[i])]
         execute(workload, 0)
-        idle = observe(counters, self._rest(measure))
+        idle = observe(counters, lambda poll: rest(measure.energy_idle_s))
         for i in range(measure.warmups):
             execute(workload, 1 + i)
-        work = observe(counters, repeat(workload, measure.energy_window_s))
-        readings = [Reading("window_requests", float(work.requests), "1", "count")]
-        readings.append(Reading("window_s", work.seconds, "s", "perf_counter"))
+        trials = []
+        for trial in range(measure.energy_trials):
+            if trial:
+                rest(measure.energy_rest_s)
+            trials.append(observe(counters, repeat(workload, measure.energy_window_s)))
+        readings = [one for trial, work in enumerate(trials) for one in window_readings(trial, work)]
         for i, counter in enumerate(counters):
-            readings += energy_readings(PREFIXES[i], counter, idle, idle.spent[i], work, work.spent[i])
+            readings += energy_readings(PREFIXES[i], counter, i, idle, trials)
         return readings
 
     def _counters(self, device: Device) -> list[Counter]:
         """The compute device's first, then its host's."""
-        return [self._nvml, self._rapl] if device.kind == "cuda" else [self._rapl]
+        if device.kind != "cuda":
+            return [self._rapl]
+        able = (counter for counter in self._gpu if counter.unavailable() is None)
+        return [next(able, self._gpu[0]), self._rapl]
 
-    def _rest(self, measure: Measure) -> Callable[[Callable[[], None]], int]:
-        idle_s = self._idle_s if self._idle_s is not None else IDLE_S if measure.decides else QUICK_IDLE_S
 
-        def rest(poll: Callable[[], None]) -> int:
-            time.sleep(idle_s)
-            return 0
-
-        return rest
+def rest(seconds: float) -> int:
+    """Idles; no request is served."""
+    time.sleep(seconds)
+    return 0
 
 
 def execute(workload: Workload, index: int) -> None:
@@ -193,24 +197,36 @@ class Watch:
         return Spent(domains, reason, {"before": self._before, "after": self._gauge.conditions()})
 
 
-def energy_readings(
-    prefix: str, counter: Counter, idle: Stretch, rested: Spent, work: Stretch, worked: Spent
-) -> list[Reading]:
-    """Gross J per request, idle W, net J per request; detail is by domain, with the conditions around."""
-    gross_j, idle_w = worked.joules / work.requests, rested.joules / idle.seconds
-    net_j = gross_j - idle_w * work.seconds / work.requests
-    net_reason = worked.reason or (f"idle power unknown: {rested.reason}" if rested.reason else None)
-
-    def reading(metric: str, value: float, unit: str, reason: str | None, detail: dict[str, Any] | None) -> Reading:
-        if reason is not None:
-            return Reading(prefix + metric, None, unit, counter.source, reason)
-        return Reading(prefix + metric, value, unit, counter.source, detail=detail)
-
+def window_readings(trial: int, work: Stretch) -> list[Reading]:
     return [
-        reading("energy_j", gross_j, "J", worked.reason, worked.per(work.requests)),
-        reading("idle_w", idle_w, "W", rested.reason, rested.per(idle.seconds)),
-        reading("net_j", net_j, "J", net_reason, None),
+        Reading("window_requests", float(work.requests), "1", "count", sample=trial),
+        Reading("window_s", work.seconds, "s", "perf_counter", sample=trial),
     ]
+
+
+def energy_readings(
+    prefix: str, counter: Counter, place: int, idle: Stretch, trials: Sequence[Stretch]
+) -> list[Reading]:
+    """Idle W once; of each trial gross and net J per request. Detail is by domain, with the conditions around."""
+    rested = idle.spent[place]
+    idle_w = rested.joules / idle.seconds
+
+    def reading(
+        metric: str, value: float, unit: str, reason: str | None, trial: int | None, detail: dict[str, Any] | None
+    ) -> Reading:
+        if reason is not None:
+            return Reading(prefix + metric, None, unit, counter.source, reason, trial)
+        return Reading(prefix + metric, value, unit, counter.source, None, trial, detail)
+
+    readings = [reading("idle_w", idle_w, "W", rested.reason, None, rested.per(idle.seconds))]
+    for trial, work in enumerate(trials):
+        worked = work.spent[place]
+        gross_j = worked.joules / work.requests
+        net_j = gross_j - idle_w * work.seconds / work.requests
+        net_reason = worked.reason or (f"idle power unknown: {rested.reason}" if rested.reason else None)
+        readings.append(reading("energy_j", gross_j, "J", worked.reason, trial, worked.per(work.requests)))
+        readings.append(reading("net_j", net_j, "J", net_reason, trial, None))
+    return readings
 
 
 def unknown(prefix: str, counter: Counter, reason: str | None) -> list[Reading]:

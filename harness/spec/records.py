@@ -133,10 +133,22 @@ class Measure:
     """The protocol of the timed passes."""
 
     name: str
-    processes: int  # fresh processes an arm
+    processes: int  # fresh processes an arm, at least
     warmups: int
     samples: int  # timed samples a process
     decides: bool  # whether its timings may carry an outcome
-    steady: bool = False  # warm up until the clock is steady, sample for at least `seconds`
-    seconds: float = 0.0
+    steady: bool = False  # warm up until the clock is steady
+    seconds: float = 0.0  # sample for at least so long
+    max_processes: int | None = None  # more than `processes`: go on while the interval is wide
+    width: float | None = None  # percent: a half-width this narrow is enough
+    budget_s: float | None = None  # begin no process of a session that would end later
+    strict: bool = False  # p95 and p99 from 130 and 662 samples
     energy_window_s: float = 5.0
+    energy_trials: int = 1  # windows a process
+    energy_rest_s: float = 10.0  # between two of them
+    energy_idle_s: float = 5.0
+
+    @property
+    def most(self) -> int:
+        """Fresh processes an arm, at most."""
+        return max(self.processes, self.max_processes or 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import expm1, log1p
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -12,6 +13,7 @@ from harness.stats.intervals import Interval, ends
 from harness.stats.resampling import SEED, Array, draw_hierarchical
 
 THRESHOLD = 0.05
+POWER = 0.8
 ONE_PROCESS = "one process an arm: shown, not called"
 
 
@@ -24,6 +26,15 @@ class LatencyComparison:
     processes: int  # pairs of them
     outcome: str | None  # better worse equivalent undecided
     reason: str
+
+    @property
+    def half_width(self) -> float | None:
+        """Of the interval of the log ratio: about that of the change, and alike for a gain and a loss."""
+        return None if self.interval is None else (log1p(self.interval.high) - log1p(self.interval.low)) / 2
+
+    @property
+    def is_called(self) -> bool:
+        return self.outcome in ("better", "worse")
 
 
 def compare_latency(
@@ -81,3 +92,22 @@ def _judge(change: float, interval: Interval, threshold: float, higher_is_better
         return "undecided", f"the change is below {threshold:.0%}"
     better = (change > 0) == higher_is_better
     return ("better" if better else "worse"), "the interval excludes 0"
+
+
+def smallest_difference(same: Sequence[LatencyComparison], threshold: float = THRESHOLD) -> float | None:
+    """The smallest slow-down that 80 of 100 sessions would call, from sessions that timed one arm twice.
+
+    Where H is the half-width of the log ratio's interval (root mean square over sessions) and S = H / t its
+    standard error, an estimate exceeds both H and `threshold` four times in five when the truth lies t₀.₈ × S
+    beyond them. None where no session has an interval.
+    """
+    from scipy.stats import t
+
+    known = [(one.half_width, one.processes) for one in same if one.half_width is not None]
+    if not known:
+        return None
+    squares = np.array([half**2 for half, _ in known])
+    freedoms = np.array([processes - 1 for _, processes in known])
+    error = float(np.sqrt(np.mean(squares / t.ppf(0.975, freedoms) ** 2)))
+    least = max(float(np.sqrt(squares.mean())), log1p(threshold))
+    return expm1(least + float(t.ppf(POWER, freedoms.min())) * error)

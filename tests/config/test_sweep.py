@@ -182,8 +182,39 @@ def test_knobs_of_every_type_pass_through_hydra(sweep):
     ("name", "measure"),
     [
         ("quick", Measure("quick", processes=1, warmups=3, samples=5, decides=False)),
-        ("standard", Measure("standard", 3, warmups=10, samples=30, decides=True, steady=True, seconds=10.0)),
-        ("strict", Measure("strict", 5, warmups=10, samples=130, decides=True, steady=True, seconds=600.0)),
+        (
+            "standard",
+            Measure(
+                "standard",
+                3,
+                10,
+                30,
+                decides=True,
+                steady=True,
+                seconds=10.0,
+                max_processes=6,
+                width=2.5,
+                energy_trials=5,
+                energy_idle_s=30.0,
+            ),
+        ),
+        (
+            "strict",
+            Measure(
+                "strict",
+                5,
+                10,
+                130,
+                decides=True,
+                steady=True,
+                seconds=600.0,
+                max_processes=10,
+                width=1.0,
+                strict=True,
+                energy_trials=5,
+                energy_idle_s=30.0,
+            ),
+        ),
     ],
 )
 def test_a_measure_is_a_preset(sweep, name, measure):
@@ -373,7 +404,8 @@ def test_names_and_words_that_are_not_there(sweep, words, sentence):
         (
             ["task=ruler", "measure.sampels=4"],
             "measure has no setting 'sampels'; did you mean samples? "
-            "(it has: processes, warmups, samples, decides, steady, seconds, energy_window_s)",
+            "(it has: processes, warmups, samples, decides, steady, seconds, max_processes, width, budget_s, strict, "
+            "energy_window_s, energy_trials, energy_rest_s, energy_idle_s)",
         ),
         (
             ["task=ruler", "model.pth=x"],

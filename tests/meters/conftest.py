@@ -36,7 +36,16 @@ def make_workload(act: Callable[[], Any], kind: str = "cpu", requests: int = 3) 
 
 def make_measure(**changes: Any) -> Measure:
     return Measure(
-        **{"name": "test", "processes": 1, "warmups": 1, "samples": 3, "decides": False, "energy_window_s": 0.2}
+        **{
+            "name": "test",
+            "processes": 1,
+            "warmups": 1,
+            "samples": 3,
+            "decides": False,
+            "energy_window_s": 0.2,
+            "energy_rest_s": 0.0,
+            "energy_idle_s": 0.0,
+        }
         | changes
     )
 

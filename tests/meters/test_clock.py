@@ -176,7 +176,7 @@ def test_threads_are_the_devices_where_torch_is_not_loaded(workload, measure, mo
 
 
 def test_a_condition_that_is_hidden_is_none_with_a_reason(workload, measure, monkeypatch):
-    monkeypatch.setattr("harness.meters.clock.conditions", lambda device: {"clock_hz": 3e9})
+    monkeypatch.setattr("harness.meters.conditions.conditions", lambda device: {"clock_hz": 3e9})
 
     readings = Clock().read(workload(lambda: None), measure())
 
@@ -189,7 +189,7 @@ def test_a_condition_that_is_hidden_is_none_with_a_reason(workload, measure, mon
 def test_on_cuda_the_devices_own_time_is_stored_in_seconds(workload, measure, monkeypatch):
     torch = pytest.importorskip("torch")
     monkeypatch.setattr(torch.cuda, "Event", FakeEvent)
-    monkeypatch.setattr("harness.meters.clock.conditions", lambda device: {})
+    monkeypatch.setattr("harness.meters.conditions.conditions", lambda device: {})
 
     readings = Clock().read(workload(lambda: None, kind="cuda"), measure(samples=2))
 

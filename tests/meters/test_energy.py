@@ -77,10 +77,12 @@ def test_a_package_that_draws_50_watts_is_read_as_such(workload, measure, by_met
     domain(tmp_path, "intel-rapl:0:0", "core")
     domain(tmp_path, "intel-rapl:1", "psys")
     domain(tmp_path, "intel-rapl-mmio:0", "package-0")
-    meter = Energy(Rapl(tmp_path), idle_s=0.2)
+    meter = Energy(Rapl(tmp_path))
 
     with drawing({package: 50.0, dram: 10.0}):
-        readings = by_metric(meter.read(workload(lambda: time.sleep(0.05)), measure(energy_window_s=0.5)))
+        readings = by_metric(
+            meter.read(workload(lambda: time.sleep(0.05)), measure(energy_window_s=0.5, energy_idle_s=0.2))
+        )
 
     energy, idle, net = (readings[name] for name in ("energy_j", "idle_w", "net_j"))
     seconds = readings["window_s"].value / readings["window_requests"].value
@@ -94,9 +96,9 @@ def test_a_package_that_draws_50_watts_is_read_as_such(workload, measure, by_met
 
 def test_gross_net_and_idle_are_told_apart(workload, measure, by_metric):
     counter = Scripted([100.0, 101.0], [200.0, *[230.0] * 9, 260.0])
-    meter = Energy(counter, idle_s=0.1)
+    work = workload(lambda: time.sleep(0.03))
 
-    readings = by_metric(meter.read(workload(lambda: time.sleep(0.03)), measure(energy_window_s=0.01)))
+    readings = by_metric(Energy(counter).read(work, measure(energy_window_s=0.01, energy_idle_s=0.1)))
 
     assert readings["window_requests"].value == 1.0
     assert readings["energy_j"].value == 30.0
@@ -110,7 +112,7 @@ def test_work_is_repeated_until_the_window_is_over(workload, measure, by_metric,
 
     with drawing({package: 50.0}):
         work = workload(lambda: time.sleep(0.02))
-        readings = by_metric(Energy(Rapl(tmp_path), idle_s=0.05).read(work, measure(energy_window_s=0.3)))
+        readings = by_metric(Energy(Rapl(tmp_path)).read(work, measure(energy_window_s=0.3, energy_idle_s=0.05)))
 
     assert readings["window_s"].value >= 0.3
     assert 2 <= readings["window_requests"].value <= 15
@@ -139,7 +141,7 @@ def test_a_counter_that_may_have_wrapped_twice_is_not_guessed(tmp_path):
 def test_a_counter_that_stands_still_gives_none_with_a_reason(workload, measure, by_metric, tmp_path):
     domain(tmp_path, "intel-rapl:0", "package-0")
 
-    readings = by_metric(Energy(Rapl(tmp_path), idle_s=0.01).read(workload(lambda: None), measure()))
+    readings = by_metric(Energy(Rapl(tmp_path)).read(workload(lambda: None), measure()))
 
     for metric in ("energy_j", "idle_w", "net_j"):
         assert readings[metric].value is None
@@ -149,7 +151,7 @@ def test_a_counter_that_stands_still_gives_none_with_a_reason(workload, measure,
 def test_an_idle_that_did_not_advance_leaves_the_gross_energy(workload, measure, by_metric):
     counter = Scripted([7.0, 7.0], [7.0, 9.0, 9.0])
 
-    readings = by_metric(Energy(counter, idle_s=0.0).read(workload(lambda: None), measure(energy_window_s=0.0)))
+    readings = by_metric(Energy(counter).read(workload(lambda: None), measure(energy_window_s=0.0)))
 
     assert readings["energy_j"].value == 2.0
     assert readings["idle_w"].value is None
@@ -193,9 +195,7 @@ def test_without_a_counter_nothing_is_run_and_every_value_is_none(workload, meas
 def test_a_counter_that_fails_half_way_gives_none_with_its_reason(workload, measure, by_metric, tmp_path):
     package = domain(tmp_path, "intel-rapl:0", "package-0")
 
-    readings = by_metric(
-        Energy(Rapl(tmp_path), idle_s=0.0).read(workload(lambda: package.unlink(missing_ok=True)), measure())
-    )
+    readings = by_metric(Energy(Rapl(tmp_path)).read(workload(lambda: package.unlink(missing_ok=True)), measure()))
 
     assert readings["energy_j"].value is None
     assert "energy_uj" in readings["energy_j"].reason
@@ -203,7 +203,7 @@ def test_a_counter_that_fails_half_way_gives_none_with_its_reason(workload, meas
 
 def test_on_cuda_the_host_is_read_beside_the_gpu(workload, measure, by_metric):
     gpu, host = Scripted([0.0, 1.0], [0.0, 8.0, 8.0]), Scripted([0.0, 1.0], [0.0, 3.0, 3.0])
-    meter = Energy(host, gpu, idle_s=0.0)
+    meter = Energy(host, [gpu])
 
     readings = by_metric(meter.read(workload(lambda: None, kind="cuda"), measure(energy_window_s=0.0)))
 
@@ -212,7 +212,7 @@ def test_on_cuda_the_host_is_read_beside_the_gpu(workload, measure, by_metric):
 
 
 def test_on_cuda_a_hidden_host_does_not_hide_the_gpu(workload, measure, by_metric):
-    meter = Energy(Scripted(reason="hidden"), Scripted([0.0, 1.0], [0.0, 8.0, 8.0]), idle_s=0.0)
+    meter = Energy(Scripted(reason="hidden"), [Scripted([0.0, 1.0], [0.0, 8.0, 8.0])])
 
     readings = by_metric(meter.read(workload(lambda: None, kind="cuda"), measure(energy_window_s=0.0)))
 
@@ -222,7 +222,7 @@ def test_on_cuda_a_hidden_host_does_not_hide_the_gpu(workload, measure, by_metri
 
 
 def test_conditions_around_the_window_are_kept(workload, measure, by_metric):
-    meter = Energy(Scripted([0.0, 1.0], [0.0, 8.0, 8.0]), idle_s=0.0)
+    meter = Energy(Scripted([0.0, 1.0], [0.0, 8.0, 8.0]))
 
     readings = by_metric(meter.read(workload(lambda: None), measure(energy_window_s=0.0)))
 
@@ -230,15 +230,37 @@ def test_conditions_around_the_window_are_kept(workload, measure, by_metric):
     assert readings["energy_j"].detail["after"] == {"temperature_c": 40.0}
 
 
-def test_measures_that_decide_idle_for_half_a_minute(measure, monkeypatch, workload):
+def test_each_trial_is_a_window_of_its_own_with_a_rest_before_the_next(workload, measure, monkeypatch):
     slept = []
     monkeypatch.setattr("harness.meters.energy.time.sleep", slept.append)
+    counter = Scripted([0.0, 30.0], [0.0, 4.0, 4.0], [0.0, 5.0, 5.0], [0.0, 6.0, 6.0])
 
-    for decides in (False, True):
-        counter = Scripted([0.0, 1.0], [0.0, 1.0, 1.0])
-        Energy(counter).read(workload(lambda: None), measure(decides=decides, energy_window_s=0.0))
+    readings = Energy(counter).read(
+        workload(lambda: None), measure(energy_trials=3, energy_window_s=0.0, energy_idle_s=30.0, energy_rest_s=10.0)
+    )
 
-    assert slept == [5.0, 30.0]
+    assert [(one.sample, one.value) for one in readings if one.metric == "energy_j"] == [(0, 4.0), (1, 5.0), (2, 6.0)]
+    assert [one.sample for one in readings if one.metric == "net_j"] == [0, 1, 2]
+    assert len([one for one in readings if one.metric == "idle_w"]) == 1
+    assert slept == [30.0, 10.0, 10.0]
+
+
+def test_a_gpu_without_a_counter_has_its_power_polled(workload, measure, by_metric):
+    polled = Scripted([0.0, 1.0], [0.0, 8.0, 8.0])
+    polled.source = "polled"
+    meter = Energy(Scripted(reason="hidden"), [Scripted(reason="no counter"), polled])
+
+    readings = by_metric(meter.read(workload(lambda: None, kind="cuda"), measure(energy_window_s=0.0)))
+
+    assert (readings["energy_j"].value, readings["energy_j"].source) == (8.0, "polled")
+
+
+def test_a_gpu_that_tells_nothing_says_why_its_counter_does_not(workload, measure, by_metric):
+    meter = Energy(Scripted(reason="hidden"), [Scripted(reason="no counter"), Scripted(reason="no power")])
+
+    readings = by_metric(meter.read(workload(lambda: None, kind="cuda"), measure()))
+
+    assert (readings["energy_j"].value, readings["energy_j"].reason) == (None, "no counter")
 
 
 def refuse(monkeypatch, file):

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from harness.api import Device
-from harness.meters.conditions import cpu_conditions
+from harness.meters.conditions import Machine, cpu_conditions
 from harness.meters.energy import Energy
 from harness.meters.energy_nvml import Nvml
 from harness.meters.nvml import nvml, process_bytes
@@ -55,8 +55,13 @@ class FakeNvml:
     def nvmlDeviceGetEnforcedPowerLimit(self, gpu):
         raise FakeError("Not Supported")
 
-    def nvmlDeviceGetCurrentClocksThrottleReasons(self, gpu):
+    def nvmlDeviceGetCurrentClocksEventReasons(self, gpu):
         return 4
+
+    def nvmlDeviceGetPowerUsage(self, gpu):
+        if not self.counts:
+            raise FakeError("Not Supported")
+        return 250_000
 
     def nvmlDeviceGetComputeRunningProcesses(self, gpu):
         return self.processes
@@ -138,16 +143,45 @@ def test_cpu_conditions_are_read_from_sysfs_in_si_units(tmp_path):
         "class/powercap/intel-rapl:0/constraint_0_power_limit_uw": "125000000",
         "class/powercap/intel-rapl:1/name": "psys",
         "class/powercap/intel-rapl:1/constraint_0_power_limit_uw": "300000000",
+        "devices/system/cpu/cpu0/thermal_throttle/core_throttle_count": "2",
+        "devices/system/cpu/cpu0/thermal_throttle/package_throttle_count": "1",
     }.items():
         file = tmp_path / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text + "\n")
 
-    assert cpu_conditions(tmp_path) == {"temperature_c": 55.5, "clock_hz": 3e9, "power_limit_w": 125.0}
+    assert cpu_conditions(tmp_path) == {
+        "temperature_c": 55.5,
+        "clock_hz": 3e9,
+        "power_limit_w": 125.0,
+        "throttle_count": 3.0,
+    }
 
 
 def test_cpu_conditions_that_are_hidden_are_left_out(tmp_path):
     assert cpu_conditions(tmp_path) == {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "after", "throttled"),
+    [
+        ("cuda", {"throttle_reasons": 0.0}, {"throttle_reasons": 1.0}, 0.0),  # idle
+        ("cuda", {"throttle_reasons": 1.0}, {"throttle_reasons": 4.0}, 1.0),  # power cap
+        ("cuda", {"throttle_reasons": 64.0}, {"throttle_reasons": 0.0}, 1.0),  # heat
+        ("cpu", {"throttle_count": 7.0}, {"throttle_count": 7.0}, 0.0),
+        ("cpu", {"throttle_count": 7.0}, {"throttle_count": 8.0}, 1.0),
+        ("cpu", {}, {}, None),
+    ],
+)
+def test_what_holds_the_clock_down_is_told(monkeypatch, by_metric, kind, before, after, throttled):
+    told = iter([before, after])
+    monkeypatch.setattr("harness.meters.conditions.conditions", lambda device: next(told))
+
+    found = by_metric(Machine(Device(kind, 1)).readings())
+
+    assert found["throttled"].value == throttled
+    assert (found["throttled"].reason is None) == (throttled is not None)
+    assert found["power_limit_w"].reason == f"{'nvml' if kind == 'cuda' else 'sysfs'} does not show it on this machine"
 
 
 @pytest.mark.gpu
@@ -155,14 +189,14 @@ def test_a_busy_gpu_spends_more_than_an_idle_one(workload, measure, by_metric):
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():
         pytest.skip("needs a CUDA device")
-    meter = Energy(idle_s=2.0)
+    meter = Energy()
     if reason := meter.unavailable(Device("cuda", 1)):
         pytest.skip(reason)
     left = torch.randn(8192, 8192, device="cuda")
     work = workload(lambda: [left @ left for _ in range(10)], kind="cuda")
     work.subject.synchronize = torch.cuda.synchronize
 
-    readings = by_metric(meter.read(work, measure(energy_window_s=3.0)))
+    readings = by_metric(meter.read(work, measure(energy_window_s=3.0, energy_idle_s=2.0)))
 
     busy_w = readings["energy_j"].value * readings["window_requests"].value / readings["window_s"].value
     assert busy_w > readings["idle_w"].value > 5.0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.stats.latency import compare_latency
+from harness.stats.latency import compare_latency, smallest_difference
 
 
 def arm(random, processes, factor=1.0, between=0.01, within=0.02, samples=30):
@@ -105,3 +105,28 @@ def test_arms_with_unequal_processes_are_refused():
 def test_readings_without_a_ratio_say_so():
     assert compare_latency([[0.0, 0.1]], [[0.1]]).reason == "a reading is not positive: no ratio"
     assert compare_latency([[np.nan]], [[0.1]]).reason == "no readings to pair"
+
+
+@pytest.mark.parametrize(("processes", "between"), [(3, 0.005), (3, 0.04), (5, 0.02)])
+def test_the_smallest_difference_is_found_in_most_sessions_and_twice_it_nearly_always(processes, between):
+    random = np.random.default_rng(7)
+
+    def session(factor):
+        before, after = (arm(random, processes, pace, between, between) for pace in (1.0, factor))
+        return compare_latency(before, after)
+
+    smallest = smallest_difference([session(1.0) for _ in range(30)])
+    found = {times: np.mean([session(1 + times * smallest).outcome == "worse" for _ in range(50)]) for times in (1, 2)}
+
+    assert 0.65 <= found[1] <= 0.95
+    assert found[2] >= 0.97
+
+
+def test_a_machine_without_noise_resolves_what_may_be_called_at_all():
+    same = compare_latency([[0.1] * 30] * 3, [[0.1] * 30] * 3)
+
+    assert smallest_difference([same]) == pytest.approx(0.05)
+
+
+def test_one_process_an_arm_resolves_nothing():
+    assert smallest_difference([compare_latency([[0.1, 0.1]], [[0.1, 0.1]])]) is None
