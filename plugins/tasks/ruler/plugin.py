@@ -1,26 +1,42 @@
-"""RULER: facts hidden in a long text and asked for at its end (arXiv:2404.06654)."""
+"""RULER: 13 kinds of questions at the end of a long text (arXiv:2404.06654)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.api import IncompatibleError, KnobError, Metric, Sample, Score, Source, Task, hookimpl, knob
+from harness.api import IncompatibleError, KnobError, Metric, Sample, Score, Source, Task, hookimpl, knob, nearest
 
-from .subtasks import SUBTASKS
+from .documents import FILES
+from .subtasks import GROUPS, SUBTASKS, expanded
 
 DEFAULT = ("niah_single_1", "niah_single_2", "niah_multikey_1")
+BUDGETS = ("short", "ruler")
 
 
 @dataclass(frozen=True)
 class Ruler(Task):
-    subtasks: tuple[str, ...] = knob(DEFAULT, choices=tuple(SUBTASKS), help="which subtasks to ask")
+    subtasks: tuple[str, ...] = knob(
+        DEFAULT,
+        choices=(*SUBTASKS, *GROUPS),
+        help="which subtasks to ask; niah is all eight of them, aggregation cwe and fwe, qa both, all the 13",
+    )
     context: int = knob(1024, low=2, help="tokens that prompt and answer may take together")
     samples: int = knob(8, low=1, hashed=False, help="samples of each subtask")
-    new_tokens: int = knob(32, low=1, help="tokens an answer may take (RULER: 128)")
+    new_tokens: int | str = knob(
+        "short",
+        low=1,
+        help="tokens an answer may take: a number for all subtasks; ruler: RULER's for each (niah 128, vt 30, cwe 120, "
+        "fwe 50, qa 32); short: the same, but 32 where one number is asked for",
+    )
     timed_new_tokens: int = knob(16, low=1, help="tokens a timed answer takes, whatever is answered")
     essays: str | None = knob(None, help="text file to hide needles in; null: 49 essays by Paul Graham")
+    # What these files hold is hashed as a source; where they lie changes nothing.
+    squad_path: str | None = knob(None, hashed=False, help="SQuAD's dev-v2.0.json, which qa_squad asks from")
+    hotpotqa_path: str | None = knob(
+        None, hashed=False, help="HotpotQA's hotpot_dev_distractor_v1.json, which qa_hotpot asks from"
+    )
     chat_template: bool = knob(False, help="whether the prompt is put into the model's chat template")
     question: str = knob("after", choices=("after", "before"), help="whether compression comes before the question")
 
@@ -32,14 +48,40 @@ class Ruler(Task):
         super().__post_init__()
         if not self.subtasks:
             raise KnobError(f"ruler.subtasks is empty; name some of {', '.join(SUBTASKS)}, or remove it")
+        object.__setattr__(self, "subtasks", expanded(self.subtasks))
         for name in self.subtasks:
             if self.subtasks.count(name) > 1:
                 raise KnobError(f"ruler.subtasks names {name} twice; remove one")
-        if self.new_tokens >= self.context:
+        lacking = [
+            f"{name} asks from {FILES[material].title}: {FILES[material].remedy}, or leave {name} out"
+            for name in self.subtasks
+            for material in SUBTASKS[name].material & FILES.keys()
+            if self.paths[material] is None
+        ]
+        if lacking:
+            raise KnobError("; ".join(lacking))
+        if isinstance(self.new_tokens, str) and self.new_tokens not in BUDGETS:
             raise KnobError(
-                f"ruler.new_tokens={self.new_tokens} leaves no room for a prompt in ruler.context={self.context}; "
+                f"ruler.new_tokens must be a number or one of {', '.join(BUDGETS)}, "
+                f"got {self.new_tokens!r}{nearest(self.new_tokens, BUDGETS)}"
+            )
+        budget = max(map(self.budget, self.subtasks))
+        if budget >= self.context:
+            raise KnobError(
+                f"ruler.new_tokens={budget} leaves no room for a prompt in ruler.context={self.context}; "
                 "raise one or lower the other"
             )
+
+    @property
+    def paths(self) -> dict[str, str | None]:
+        """Of the files that questions come from."""
+        return {name: getattr(self, file.knob) for name, file in FILES.items()}
+
+    def budget(self, subtask: str) -> int:
+        """Tokens an answer may take."""
+        if isinstance(self.new_tokens, int):
+            return self.new_tokens
+        return SUBTASKS[subtask].short_tokens if self.new_tokens == "short" else SUBTASKS[subtask].answer_tokens
 
     def check(self, facts: Mapping[str, Any]) -> None:
         limit = facts.get("context_length")
@@ -50,7 +92,7 @@ class Ruler(Task):
                 f"ruler.context={self.context} is longer than the model's {limit} tokens; "
                 f"set it to {limit} or less, or choose a model with a longer context"
             )
-        prompt = self.context - self.new_tokens
+        prompt = self.context - min(map(self.budget, self.subtasks))
         if prompt + self.timed_new_tokens > limit:
             raise IncompatibleError(
                 f"ruler.timed_new_tokens={self.timed_new_tokens} after a prompt of {prompt} tokens is longer than "
@@ -70,15 +112,17 @@ class Ruler(Task):
         }
 
     def _budget(self) -> str:
-        published = sorted({SUBTASKS[name].answer_tokens for name in self.subtasks})
-        cut = [name for name in self.subtasks if SUBTASKS[name].answer_length > self.new_tokens]
-        budget = f"{self.new_tokens} new tokens (RULER: {', '.join(map(str, published))})"
+        given = {name: self.budget(name) for name in self.subtasks}
+        published = {name: SUBTASKS[name].answer_tokens for name in self.subtasks}
+        cut = [name for name in self.subtasks if SUBTASKS[name].answer_length > given[name]]
+        as_in = "as in RULER" if given == published else f"RULER: {numbers(published.values())}"
+        budget = f"{numbers(given.values())} new tokens ({as_in})"
         return f"{budget}, may cut answers of {', '.join(cut)}" if cut else budget
 
     def sources(self) -> list[Source]:
         from .material import Material
 
-        material = Material(self.essays)
+        material = Material(self.essays, self.paths)
         wanted = {name for subtask in self.subtasks for name in SUBTASKS[subtask].material}
         subtasks = Source("RULER subtasks", len(self.subtasks), None, note="of 13, drawn from the seed")
         return [subtasks, *(material.source(name) for name in sorted(wanted))]
@@ -97,6 +141,10 @@ class Ruler(Task):
 
     def answer_text(self, output: dict[str, Any], processor: Any) -> str:
         return processor.decode(output["tokens"])
+
+
+def numbers(values: Iterable[int]) -> str:
+    return ", ".join(map(str, sorted(set(values))))
 
 
 @hookimpl

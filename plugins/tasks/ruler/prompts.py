@@ -23,10 +23,31 @@ class Prompt:
     references: tuple[str, ...]
 
 
-class Draft(Protocol):
-    """A sample whose draws are made: the same needles at any number of haystack units."""
+class Wanted(NamedTuple):
+    """Which sample is to be drafted; everything random in it follows from its name."""
 
-    least: int  # the fewest units that can hold it
+    series: str  # the seed and the subtask: "ruler/0/vt"
+    number: int  # of the sample within its subtask
+    context: int  # tokens that prompt and answer may take
+    material: Material
+
+    @property
+    def name(self) -> str:
+        return f"{self.series}/{self.number}"
+
+
+class Draft(Protocol):
+    """A sample whose draws are made: it asks the same at any number of haystack units."""
+
+    @property
+    def least(self) -> int:
+        """The fewest units that can hold it."""
+        ...
+
+    @property
+    def most(self) -> int | None:
+        """All the units there are; None where they have no end."""
+        ...
 
     def prompt(self, units: int) -> Prompt: ...
 
@@ -38,8 +59,13 @@ class Subtask(Protocol):
         ...
 
     @property
+    def short_tokens(self) -> int:
+        """The same, but 32 where one number is asked for."""
+        ...
+
+    @property
     def answer_length(self) -> int:
-        """Characters of a full answer."""
+        """Characters of a full answer; its tokens may be as many, where digits are tokens of their own."""
         ...
 
     @property
@@ -47,9 +73,12 @@ class Subtask(Protocol):
         """What it is made of, by the names that `Material.source` knows."""
         ...
 
-    def draft(self, name: str, material: Material) -> Draft:
-        """The sample so named; everything random in it follows from its name."""
+    @property
+    def uneven(self) -> bool:
+        """Whether the least that its samples take differs much."""
         ...
+
+    def draft(self, wanted: Wanted) -> Draft: ...
 
     def score(self, answer: str, references: Sequence[str]) -> float: ...
 

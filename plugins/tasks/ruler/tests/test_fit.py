@@ -42,3 +42,16 @@ def test_never_passes_the_limit_where_counts_go_up_and_down():
 
 def test_finds_nothing_where_the_least_is_over():
     assert largest(lambda units: 10 * units, 30, 4) is None
+
+
+def test_takes_all_there_is_where_all_of_it_fits():
+    assert largest(lambda units: 10 * units, 1000, 4, most=37) == 37
+    assert largest(lambda units: 10 * units, 1000, 4, most=4) == 4
+    assert largest(lambda units: 10 * units, 300, 4, most=37) == 30
+
+
+def test_never_asks_for_more_than_there_is():
+    asked = []
+
+    assert largest(lambda units: asked.append(units) or 10 * units, 1_000_000, 1, most=37) == 37
+    assert max(asked) == 37

@@ -14,6 +14,7 @@ import pytest
 
 from harness_plugins.tasks.ruler.material import Material, cut
 from harness_plugins.tasks.ruler.needles import DEPTHS, NEEDLE, NEEDLES, NOISE, TEMPLATE, NeedleDraft
+from harness_plugins.tasks.ruler.prompts import Wanted
 
 KINDS = {"haystack": "type_haystack", "key": "type_needle_k", "value": "type_needle_v"}
 COUNTS = {"keys": "num_needle_k", "values": "num_needle_v", "queries": "num_needle_q"}
@@ -61,7 +62,7 @@ def test_template_noise_needle_and_depths_are_lm_evals(lm_eval):
 
 
 def test_numbers_and_uuids_are_drawn_as_in_lm_eval(lm_eval, material):
-    draft = NEEDLES["niah_multikey_3"].draft("any", material)
+    draft = NeedleDraft(NEEDLES["niah_multikey_3"], "any", material)
     names = ("generate_random_number", "generate_random_uuid")
     theirs = lm_eval.take("prepare_niah", *names, random=Random(7), uuid=uuid)
     ours = Random(7)
@@ -73,7 +74,7 @@ def test_numbers_and_uuids_are_drawn_as_in_lm_eval(lm_eval, material):
 @pytest.mark.parametrize("index", range(3))
 @pytest.mark.parametrize("name", NEEDLES)
 def test_prompts_are_lm_evals_for_the_same_draws(name, index, lm_eval, material):
-    draft = NEEDLES[name].draft(f"ruler/0/{name}/{index}", material)
+    draft = NEEDLES[name].draft(Wanted(f"ruler/0/{name}", index, 1024, material))
 
     prompt = draft.prompt(60)
 
@@ -150,7 +151,7 @@ def test_answer_prefixes_are_lm_evals(name, lm_eval, material):
 
 
 def test_a_draft_keeps_its_needles_at_any_size(material):
-    draft = NEEDLES["niah_multivalue"].draft("any", material)
+    draft = NeedleDraft(NEEDLES["niah_multivalue"], "any", material)
 
     short, long = draft.prompt(20), draft.prompt(400)
 
@@ -159,7 +160,7 @@ def test_a_draft_keeps_its_needles_at_any_size(material):
 
 
 def test_an_essay_is_the_same_text_with_needles_between_sentences(material):
-    draft = NEEDLES["niah_single_2"].draft("any", material)
+    draft = NeedleDraft(NEEDLES["niah_single_2"], "any", material)
 
     text = draft.essay(200)
 
