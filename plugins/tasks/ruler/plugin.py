@@ -20,15 +20,14 @@ class Ruler(Task):
     subtasks: tuple[str, ...] = knob(
         DEFAULT,
         choices=(*SUBTASKS, *GROUPS),
-        help="which subtasks to ask; niah is all eight of them, aggregation cwe and fwe, qa both, all the 13",
+        help="which subtasks to ask, by name or group: niah (8), aggregation (cwe, fwe), qa (2), all (13)",
     )
     context: int = knob(1024, low=2, help="tokens that prompt and answer may take together")
     samples: int = knob(8, low=1, hashed=False, help="samples of each subtask")
     new_tokens: int | str = knob(
         "short",
         low=1,
-        help="tokens an answer may take: a number for all subtasks; ruler: RULER's for each (niah 128, vt 30, cwe 120, "
-        "fwe 50, qa 32); short: the same, but 32 where one number is asked for",
+        help="tokens an answer may take; ruler: RULER's 30 to 128; short: the same, but 32 where one number is asked",
     )
     timed_new_tokens: int = knob(16, low=1, help="tokens a timed answer takes, whatever is answered")
     essays: str | None = knob(None, help="text file to hide needles in; null: 49 essays by Paul Graham")
