@@ -233,6 +233,7 @@ def bench_for(benches: dict[str, Bench], point: Point, task: Task, model: Model,
         known = next((bench for bench in benches.values() if bench.model == model), None)
         location = known.location if known else model.fetch()
         facts = model.facts(location)
+        task = task.resolved(facts)
         task.check(facts)
         sources = tuple(task.sources())
         name = model.label if point.model_name == model.name else point.model_name

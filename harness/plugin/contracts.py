@@ -261,6 +261,10 @@ class Task(Knobbed):
     subjects: ClassVar[frozenset[str]]  # kinds that can answer it
     metrics: ClassVar[tuple[Metric, ...]] = ()
 
+    def resolved(self, facts: Mapping[str, Plain]) -> Task:
+        """Itself with every setting decided that is left to the model's facts."""
+        return self
+
     def check(self, facts: Mapping[str, Plain]) -> None:
         """Refuses a model it can't be asked of, from the model's facts alone.
 
