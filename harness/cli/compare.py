@@ -2,31 +2,63 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from harness.spec.errors import UsageError
-
 if TYPE_CHECKING:
-    from harness.report.gather import Defaults
     from harness.report.model import Report
     from harness.store.writer import Store
 
+NUMBERS = "[STUDY | RUN RUN ...]"
+STORE = "The store, as an SQLAlchemy URL or a file. Default: HARNESS_STORE, else results/harness.sqlite"
 
-@click.command("compare")
-@click.argument("numbers", metavar="[STUDY | RUN RUN ...]", nargs=-1, type=int)
-@click.option("--store", "url", help="The store, as an SQLAlchemy URL or a file. Default: results/harness.sqlite")
-def command(numbers: tuple[int, ...], url: str | None) -> None:
+EPILOG = """\b
+A condition is NAME<NUMBER or NAME>NUMBER (also <= and >=), of the change against the baseline:
+  'quality<-1%'     the score falls by more than 1 % of the baseline's
+  'quality<-1'      by more than 1 point (of a score in %)
+  'latency>5%'      a whole request takes over 5 % longer
+  'cache_bytes>0'   more bytes stay resident than the baseline's, in SI units
+NAME is a metric's or reading's name as in `harness export`, a column's name as in the table, or
+quality (the task's first metric), latency (a whole request), memory (the cache at its end, else the
+process's peak), energy, flops. It counts for every method, not for controls, and on the number as
+shown: what its interval says is told beside it. A number that is unknown fails too, with its reason.
+Exit codes: 0 every condition is met, 3 one is not.
+"""
+
+
+@click.command("compare", epilog=EPILOG)
+@click.argument("numbers", metavar=NUMBERS, nargs=-1, type=int)
+@click.option("--fail-on", "conditions", metavar="CONDITION", multiple=True, help="Exit with 3 where it holds.")
+@click.option(
+    "--plot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also draw quality against memory, latency, energy and compression: FILE.svg, .png or .pdf.",
+)
+@click.option("--store", "url", help=STORE)
+def command(numbers: tuple[int, ...], conditions: tuple[str, ...], plot: Path | None, url: str | None) -> None:
     """Compare the runs of a study, or runs with the first of them.
 
     Without a number the study last worked on is shown; `harness ls studies` and `harness ls runs`
     give the numbers.
     """
+    from harness.report.axes import require
+    from harness.report.gate import enforce, read
+    from harness.report.plot import check, draw_comparison
     from harness.report.tables import show
 
+    asked = [read(text) for text in conditions]
+    if plot:
+        check(plot)
     with stored(url) as store:
-        show(report_of(store, numbers))
+        report = report_of(store, numbers)
+    for condition in asked:
+        require(report, condition.name)
+    show(report)
+    if plot:
+        draw_comparison(report, plot)
+    enforce(asked, report)
 
 
 def stored(url: str | None) -> Store:
@@ -38,28 +70,17 @@ def stored(url: str | None) -> Store:
 
 
 def report_of(store: Store, numbers: tuple[int, ...]) -> Report:
-    from harness.report.compare import compare_study
-    from harness.report.gather import gather_runs, gather_study
-    from harness.store.queries import latest_study
+    """Several numbers are runs, one is a study, none the study last worked on."""
+    from harness.report import load
 
-    if len(numbers) > 1:
-        return compare_study(gather_runs(store, numbers, defaults()))
-    if not numbers:
-        latest = latest_study(store)
-        if latest is None:
-            raise UsageError(f"there is no study in {store.place} yet; harness run +method=NAME task=NAME makes one")
-        numbers = (latest.id,)
-    return compare_study(gather_study(store, numbers[0], defaults()))
+    return load.report_of(store, **selection(numbers))
+
+
+def selection(numbers: tuple[int, ...]) -> dict[str, int | tuple[int, ...] | None]:
+    return {"runs": numbers} if len(numbers) > 1 else {"study": numbers[0] if numbers else None}
 
 
 def show_study(store: Store, study_id: int) -> None:
     from harness.report.tables import show
 
     show(report_of(store, (study_id,)))
-
-
-def defaults() -> Defaults:
-    """What each method's knobs are when nobody sets them: a table shows those that differ."""
-    from harness.plugin.discovery import load
-
-    return {name: method().settings() for name, method in load().methods.items()}

@@ -1,26 +1,77 @@
-"""`harness export`: a comparison as a file other programs read."""
+"""`harness export`: results as a file other programs read."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from harness.cli.compare import report_of, stored
+from harness.cli.compare import NUMBERS, STORE, report_of, selection, stored
+from harness.spec.errors import UsageError
+
+if TYPE_CHECKING:
+    from harness.store.writer import Store
+
+SUFFIXES = {
+    ".csv": "csv", ".md": "md", ".tex": "latex", ".html": "html", ".htm": "html", ".json": "json",
+    ".parquet": "parquet",
+}  # fmt: skip
+FORMATS = list(dict.fromkeys(SUFFIXES.values()))
+WHAT = ["comparison", "runs", "samples", "readings"]
+
+EPILOG = """\b
+csv, json and parquet hold SI units at full precision, unknown numbers empty with the reason beside;
+md, html and latex (booktabs) show what the table shows. parquet needs pip install 'harness-ml[parquet]'.
+The frames are those of harness.load_comparison, load_runs, load_samples and load_readings in Python.
+"""
 
 
-@click.command("export")
-@click.argument("numbers", metavar="[STUDY | RUN RUN ...]", nargs=-1, type=int)
-@click.option("--format", "form", type=click.Choice(["csv", "json", "md"]), default="csv", show_default=True)
+@click.command("export", epilog=EPILOG)
+@click.argument("numbers", metavar=NUMBERS, nargs=-1, type=int)
+@click.option("--format", "form", type=click.Choice(FORMATS), help="Default: as the file's name ends, else csv.")
+@click.option(
+    "--what", type=click.Choice(WHAT), default="comparison", show_default=True, help="A row for each of these."
+)
 @click.option("--output", "-o", type=click.Path(dir_okay=False, path_type=Path), help="File; else standard output.")
-@click.option("--store", "url", help="The store, as an SQLAlchemy URL or a file. Default: results/harness.sqlite")
-def command(numbers: tuple[int, ...], form: str, output: Path | None, url: str | None) -> None:
-    """Write a comparison as csv, json or md: SI units, full precision (md: as the tables show it)."""
-    from harness.report.export import export
-
+@click.option("--store", "url", help=STORE)
+def command(numbers: tuple[int, ...], form: str | None, what: str, output: Path | None, url: str | None) -> None:
+    """Write a study's comparison, runs, samples or readings as csv, md, latex, html, json or parquet."""
+    form = form or form_of(output)
+    if form == "parquet" and output is None:
+        raise UsageError("parquet is no text for a terminal; name a file: -o results.parquet")
     with stored(url) as store:
-        text = export(report_of(store, numbers), form)
+        found = made(store, numbers, what, form)
     if output is None:
+        text = str(found)
         print(text, end="" if text.endswith("\n") else "\n")
-    else:
-        output.write_text(text)
+        return
+    try:
+        output.write_bytes(found if isinstance(found, bytes) else found.encode())
+    except OSError as error:
+        raise UsageError(f"can't write {output}: {error.strerror}") from error
+    print(f"wrote {output}", file=sys.stderr)
+
+
+def form_of(output: Path | None) -> str:
+    if output is None:
+        return "csv"
+    if output.suffix.lower() not in SUFFIXES:
+        raise UsageError(
+            f"can't tell a format from the name {output}; end it in {', '.join(SUFFIXES)}, "
+            f"or add --format {'|'.join(FORMATS)}"
+        )
+    return SUFFIXES[output.suffix.lower()]
+
+
+def made(store: Store, numbers: tuple[int, ...], what: str, form: str) -> str | bytes:
+    from harness.report import load
+    from harness.report.export import export, export_frame
+
+    if what == "comparison":
+        return export(report_of(store, numbers), form)
+    if what == "runs" and not numbers:
+        return export_frame(load.load_runs(store, study=load.latest(store)), what, form)
+    frames = {"runs": load.load_runs, "samples": load.load_samples, "readings": load.load_readings}
+    return export_frame(frames[what](store, **selection(numbers)), what, form)

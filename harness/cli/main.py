@@ -13,10 +13,11 @@ from harness.version import __version__
 
 COMMANDS = {
     "run": "Run methods on a task beside their baseline, and compare.",
-    "compare": "Compare the runs of a study, or two runs.",
+    "compare": "Compare the runs of a study, or runs with one of them; draw it, or fail on a regression.",
+    "pareto": "Show which runs no other beats, in quality against a cost.",
     "ls": "List methods, tasks, models, plugins, runs or studies.",
     "show": "Show everything known of one run.",
-    "export": "Write a study's results as csv, json or md.",
+    "export": "Write results as csv, md, latex, html, json or parquet.",
 }
 INTERRUPTED = 130
 

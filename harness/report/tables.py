@@ -19,13 +19,18 @@ STYLES = {"best": "bold", "bad": "bold red", "dim": "dim", "better": "green", "w
 
 
 def show(report: Report) -> None:
-    """Prints to standard output: in colour on a terminal, plain and 120 wide elsewhere."""
+    """Prints a comparison to standard output."""
+    show_pages(lay_out(table) for table in report.tables)
+
+
+def show_pages(pages: Iterable[Page]) -> None:
+    """In colour on a terminal, plain and 120 wide elsewhere."""
     import sys
 
     from rich.console import Console
 
     width = None if sys.stdout.isatty() or os.environ.get("COLUMNS") else PIPED_WIDTH
-    draw(report, Console(width=width, highlight=False))
+    draw(pages, Console(width=width, highlight=False))
 
 
 def render(report: Report, width: int = PIPED_WIDTH) -> str:
@@ -33,13 +38,14 @@ def render(report: Report, width: int = PIPED_WIDTH) -> str:
     from rich.console import Console
 
     out = StringIO()
-    draw(report, Console(file=out, width=width, highlight=False, color_system=None, force_terminal=False))
+    pages = [lay_out(table) for table in report.tables]
+    draw(pages, Console(file=out, width=width, highlight=False, color_system=None, force_terminal=False))
     return out.getvalue()
 
 
-def draw(report: Report, console: Console) -> None:
-    for table in report.tables:
-        draw_page(lay_out(table), console)
+def draw(pages: Iterable[Page], console: Console) -> None:
+    for page in pages:
+        draw_page(page, console)
 
 
 def draw_page(page: Page, console: Console) -> None:

@@ -7,7 +7,8 @@ HarnessError                 exit code 1
 ├── SourceError              data or weights missing, or not what their checksum says
 ├── StoreError               the database of record can't be read or written
 ├── PluginError              a plugin can't be imported, or breaks its contract
-└── WorkerError              a worker process died, hung or ran out of memory
+├── WorkerError              a worker process died, hung or ran out of memory
+└── RegressionError          exit code 3: a comparison fails a condition it was given
 """
 
 from __future__ import annotations
@@ -45,3 +46,7 @@ class PluginError(HarnessError):
 
 class WorkerError(HarnessError):
     pass
+
+
+class RegressionError(HarnessError):
+    exit_code = 3

@@ -3,13 +3,16 @@
 import io
 import json
 import math
+import re
+import sys
 
 import pandas as pd
 import pytest
 
 from harness.report.compare import compare_study
-from harness.report.export import FORMATS, export
-from harness.spec.errors import UsageError
+from harness.report.export import BINARY, FORMATS, export, export_frame
+from harness.report.latex import escaped
+from harness.spec.errors import HarnessError, UsageError
 
 
 @pytest.fixture
@@ -71,9 +74,76 @@ def test_markdown_keeps_its_columns_whatever_a_name_holds(make):
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_every_format_takes_a_study_with_nothing_in_it(make, format):
-    assert isinstance(export(compare_study(make.study([])), format), str)
+    assert isinstance(export(compare_study(make.study([])), format), bytes if format in BINARY else str)
 
 
 def test_a_format_there_is_not_is_refused_with_those_there_are(report):
-    with pytest.raises(UsageError, match="no format 'xls'; there are csv, json, md"):
+    with pytest.raises(UsageError, match="no format 'xls'; there are csv, json, parquet, md, html, latex"):
         export(report, "xls")
+
+
+def test_parquet_holds_what_csv_holds(report):
+    stored = pd.read_parquet(io.BytesIO(export(report, "parquet")))
+    read = pd.read_csv(io.StringIO(export(report, "csv")))
+
+    assert list(stored.columns) == list(read.columns)
+    assert stored["ttft_s"].tolist() == read["ttft_s"].tolist()
+    assert stored["energy_j"].isna().all()
+
+
+def test_parquet_without_pyarrow_says_what_to_install(report, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(HarnessError, match=r"pip install 'harness-ml\[parquet\]'"):
+        export(report, "parquet")
+
+
+def test_html_stands_alone_and_a_name_can_not_break_out_of_it(make):
+    evil = "</td><script>alert('x')</script>"
+    view = make.study([make.run(1), make.run(2, "xkv", status="failed", reason=evil)])
+    text = export(compare_study(view), "html")
+
+    assert text.startswith("<!DOCTYPE html>")
+    assert "<script" not in text
+    assert "&lt;script&gt;alert" in text
+    assert "http" not in text
+
+
+def test_html_has_the_numbers_of_the_table(report):
+    quality, costs = pd.read_html(io.StringIO(export(report, "html")))
+
+    assert quality.filter(like="score").iloc[0, 0] == "95.8 ± 9.8"
+    assert len(quality) == len(costs) == 5
+
+
+def test_latex_is_a_booktabs_table_with_the_baseline_first_and_the_best_in_bold(report):
+    text = export(report, "latex")
+    body = text.partition("\\midrule\n")[2].partition("\\bottomrule")[0].splitlines()
+
+    assert body[0].startswith("identity (baseline) & ")
+    assert " & 95.8 $\\pm$ 9.8 & " in body[0]
+    assert [line.count("\\textbf") for line in body] == [0, 0, 1, 0, 0]
+    assert body[3].startswith("knorm & ")
+    assert "{}[$-$78.8, $-$40.1]" in body[3]
+    assert len({line.count("&") for line in body}) == 1
+    assert all(line.endswith(" \\\\") for line in body)
+
+
+@pytest.mark.parametrize("text", ["50 % of a_b & c#d", "$x$ {y} ~z^2", "back\\slash"])
+def test_latex_escapes_as_pandas_does(text):
+    styled = pd.DataFrame({"column": [text]}).style.format(escape="latex").hide(axis="index").to_latex()
+    (theirs,) = [line.removesuffix(" \\\\") for line in styled.splitlines() if line.endswith("\\\\")][1:]
+
+    # A command that ends in a letter is ended by a space there, by {} here.
+    assert escaped(text) == re.sub(r"(\\text\w+) ", r"\1{}", theirs)
+
+
+def test_a_frame_with_lists_and_mixed_targets_goes_into_every_format():
+    rows = pd.DataFrame({"number": [0, 1], "target": ["a|b", ["c", 1]], "score": [0.5, None]})
+
+    for format in FORMATS:
+        assert export_frame(rows, "samples", format)
+    assert json.loads(export_frame(rows, "samples", "json"))[1] == {"number": 1, "target": '["c", 1]', "score": None}
+    assert pd.read_parquet(io.BytesIO(export_frame(rows, "samples", "parquet")))["target"].tolist() == [
+        '"a|b"',
+        '["c", 1]',
+    ]
