@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.api import Evidence, KnobError, Method, hookimpl, knob
-from harness_plugins.subjects.causal_lm.plugin import EVICTION, Evictor, LastQueries
+from harness_plugins.subjects.causal_lm.plugin import EVICTION, WHOLE, Evictor, LastQueries
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class SnapKV(Evictor):
     traits = replace(
         EVICTION,
         evidence=EVICTION.evidence | {"window_start", "window_end"},
-        requires=EVICTION.requires | {"positions of the text"},
+        requires=EVICTION.requires | WHOLE,
     )
 
     def __post_init__(self) -> None:
@@ -34,7 +34,7 @@ class SnapKV(Evictor):
     def scores(self, layer: Any, text: int) -> Any:
         from .algorithm import scores
 
-        return scores(layer.queries(self.window), layer.keys, self.kernel)
+        return scores(layer.queries(self.window), layer.keys, self.kernel, layer.scaling)
 
     @contextmanager
     def apply(self, subject: Any) -> Iterator[Evidence]:

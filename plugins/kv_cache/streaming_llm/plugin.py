@@ -21,7 +21,7 @@ class StreamingLLM(Evictor):
     traits = replace(
         EVICTION,
         requires=EVICTION.requires | {"one position per row"},
-        breaks=frozenset({"positions of the text"}),
+        breaks=frozenset({"positions of the text", "every token of the text"}),
     )
 
     def check(self, facts: Mapping[str, Any]) -> None:

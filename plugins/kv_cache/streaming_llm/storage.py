@@ -34,6 +34,9 @@ class Rolling:
             rows = kept_rows(self.length, kept, self._sinks).to(self._keys.device)
             self._keys, self._values = self._keys[:, rows], self._values[:, rows]
 
+    def attended(self, queries: Tensor) -> None:
+        pass
+
     def append(self, keys: Tensor, values: Tensor, positions: range) -> None:
         unrotated = self._rotation.undo(keys.float(), positions).to(keys.dtype)
         self._keys = torch.cat([self._keys, unrotated], dim=1)

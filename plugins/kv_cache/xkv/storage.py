@@ -61,6 +61,9 @@ class LowRank:
     def make_room(self, tokens: int) -> None:
         pass
 
+    def attended(self, queries: Tensor) -> None:
+        pass
+
     def tensors(self) -> Iterable[Tensor]:
         tables = [self._positions] if isinstance(self._positions, Tensor) else []
         return [*self._keys, *self._values, *tables, *self._tail.tensors()]

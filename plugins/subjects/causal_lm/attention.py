@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from .cache import Cache, Dense, Layer
-from .plugin import LastQueries
+from .plugin import Capture
 
 NAME = "harness_rows"
 
@@ -23,9 +23,9 @@ NAME = "harness_rows"
 class Rows:
     """The same layer of several caches, standing in for its keys or values."""
 
-    def __init__(self, layers: Sequence[Layer], window: int) -> None:
+    def __init__(self, layers: Sequence[Layer], needs: frozenset[Capture]) -> None:
         self.layers = layers
-        self.window = window  # queries to remember, 0 for none
+        self.needs = needs
 
 
 class Batch:
@@ -33,10 +33,10 @@ class Batch:
 
     is_compileable = False
 
-    def __init__(self, caches: Sequence[Cache], positions: Sequence[range], needs: frozenset[Any] = frozenset()):
+    def __init__(self, caches: Sequence[Cache], positions: Sequence[range], needs: frozenset[Capture] = frozenset()):
         self.caches = caches
         self.positions = positions
-        self.window = max((need.window for need in needs if isinstance(need, LastQueries)), default=0)
+        self.needs = needs
 
     def update(self, keys: Tensor, values: Tensor, layer: int, *args: Any, **kwargs: Any) -> tuple[Rows, Rows]:
         layers = [cache.layers[layer] for cache in self.caches]
@@ -45,7 +45,7 @@ class Batch:
                 one.storage = Dense(keys[row], values[row], positions)
             else:
                 one.storage.append(keys[row], values[row], positions)
-        rows = Rows(layers, self.window)
+        rows = Rows(layers, self.needs)
         return rows, rows
 
     def get_seq_length(self, layer: int = 0) -> int:
@@ -62,11 +62,13 @@ def attend(
     outputs = []
     for row, layer in enumerate(key.layers):
         one = query[row : row + 1]
-        if key.window:
-            layer.remember(one[0, :, -key.window :].clone())
+        layer.scaling = kwargs.get("scaling") or one.shape[-1] ** -0.5
+        for need in key.needs:
+            layer.capture(need, one[0])
         keys, values = layer.storage.read()
         mask = visible(layer, one.shape[2], keys.shape[1], kwargs.get("sliding_window"), one)
         outputs.append(base(module, one, keys.unsqueeze(0), values.unsqueeze(0), mask, **kwargs)[0])
+        layer.storage.attended(one[0])
     return (outputs[0] if len(outputs) == 1 else torch.cat(outputs)), None
 
 

@@ -6,11 +6,13 @@ Shapes carry no batch dimension: keys and values are [heads, tokens, size].
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from copy import deepcopy
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from .plugin import Capture, LastQueries
 from .rotation import Rotation
 
 Positions = range | Tensor | None  # of each row; None: rows of different heads are different tokens
@@ -35,7 +37,11 @@ class Storage(Protocol):
         ...
 
     def make_room(self, tokens: int) -> None:
-        """Called before `tokens` tokens are fed: the place to evict while decoding."""
+        """Called before `tokens` tokens are fed: the place to evict while decoding, whatever they attend to."""
+        ...
+
+    def attended(self, queries: Tensor) -> None:
+        """Called with rotated queries that just attended to all rows, [query heads, tokens, size]: to evict by that."""
         ...
 
     def tensors(self) -> Iterable[Tensor]:
@@ -76,6 +82,28 @@ class Dense:
     def make_room(self, tokens: int) -> None:
         pass
 
+    def attended(self, queries: Tensor) -> None:
+        pass
+
+    @property
+    def append_only(self) -> bool:
+        """Whether tokens fed at once leave what they leave one by one. A storage that does not say so gets them so."""
+        mine = type(self)
+        return mine.make_room is Dense.make_room and mine.attended is Dense.attended
+
+    def keep(self, rows: Tensor) -> None:
+        """Drops all other rows: [kept] for every head alike, or [heads, kept]."""
+        keys, values = self.read()
+        known, self.positions = self.positions, None
+        if rows.dim() == 1:
+            table = torch.arange(known.start, known.stop, device=rows.device) if isinstance(known, range) else known
+            self.positions = None if table is None else table[rows].to(torch.int32)
+            rows = rows.expand(keys.shape[0], -1)
+        index = rows.unsqueeze(-1)
+        self._keys = keys.gather(1, index.expand(-1, -1, keys.shape[-1]))
+        self._values = values.gather(1, index.expand(-1, -1, values.shape[-1]))
+        self.length = rows.shape[-1]
+
     def tensors(self) -> Iterable[Tensor]:
         tables = [self.positions] if isinstance(self.positions, Tensor) else []
         return [self._keys, self._values, *tables]
@@ -92,8 +120,9 @@ class Layer:
     def __init__(self, index: int, rotation: Rotation | None) -> None:
         self.index = index
         self.rotation = rotation
+        self.scaling = 1.0  # what products of queries and keys are multiplied by, known once it was attended to
         self.storage: Storage | None = None
-        self._queries: Tensor | None = None
+        self._captured: dict[Capture, Any] = {}
 
     @property
     def keys(self) -> Tensor:
@@ -111,30 +140,27 @@ class Layer:
 
     def queries(self, window: int) -> Tensor:
         """Rotated queries of the last `window` prefilled tokens, [query heads, window, size]."""
-        return self._queries[:, -window:]
+        return self._captured[LastQueries(window)]
 
-    def remember(self, queries: Tensor) -> None:
-        self._queries = queries
+    def captured(self, need: Capture) -> Any:
+        """What `need` took while the context was prefilled."""
+        return self._captured[need]
+
+    def capture(self, need: Capture, queries: Tensor) -> None:
+        self._captured[need] = need.take(self, queries)
 
     def forget(self) -> None:
-        self._queries = None
+        self._captured = {}
 
     def keep(self, rows: Tensor) -> None:
         """Drops all other rows: [kept] for every head alike, or [heads, kept]."""
-        keys, values = self.storage.read()
-        positions: Positions = None
-        if rows.dim() == 1:
-            known = self.storage.positions
-            table = torch.arange(known.start, known.stop, device=rows.device) if isinstance(known, range) else known
-            positions = None if table is None else table[rows].to(torch.int32)
-            rows = rows.expand(keys.shape[0], -1)
-        index = rows.unsqueeze(-1).expand(-1, -1, keys.shape[-1])
-        value_index = rows.unsqueeze(-1).expand(-1, -1, values.shape[-1])
-        self.storage = Dense(keys.gather(1, index), values.gather(1, value_index), positions)
+        kept = Dense(*self.storage.read(), self.storage.positions)
+        kept.keep(rows)
+        self.storage = kept
 
     def branch(self) -> Layer:
         twin = Layer(self.index, self.rotation)
-        twin.storage, twin._queries = self.storage.branch(), self._queries
+        twin.storage, twin.scaling, twin._captured = self.storage.branch(), self.scaling, self._captured
         return twin
 
 
@@ -164,6 +190,10 @@ class Cache:
         twin = Cache([layer.branch() for layer in self.layers], self.text)
         twin.next_position = self.next_position
         return twin
+
+    def copy(self) -> Cache:
+        """The same rows however they are stored, nothing shared: any cache can be copied, at the price of its bytes."""
+        return deepcopy(self, {id(layer.rotation): layer.rotation for layer in self.layers})
 
     def rows(self) -> float:
         """Mean over layers."""

@@ -7,7 +7,12 @@ A request to a causal language model is a plain dict:
     new_tokens how many tokens to decode at most
     stop       token ids that end decoding; none: always `new_tokens`
 
-and its output is `{"tokens": [ids]}`, stop ids left out.
+and its output is `{"tokens": [ids]}`, stop ids left out. Or it asks how likely given texts are:
+
+    score      [{context, question, continuation}, ...], token ids each
+
+answered by `{"scores": [{"logprobs": [nats], "likeliest": [true or false]}, ...]}`, a number for each
+token of the continuation. Equal contexts are prefilled and compressed once.
 """
 
 from __future__ import annotations
@@ -35,11 +40,25 @@ class CausalLM(Subject):
         return make()
 
 
+class Capture:
+    """What a method needs of each layer while the context is prefilled, for `layer.captured(need)`.
+
+    A frozen dataclass, so that what several methods need alike is taken once.
+    """
+
+    def take(self, layer: Any, queries: Any) -> Any:
+        """From a layer that holds the context, and the context's rotated queries, [query heads, tokens, size]."""
+        raise NotImplementedError
+
+
 @dataclass(frozen=True)
-class LastQueries:
-    """Needs the queries of the last `window` prefilled tokens, for `layer.queries(window)`."""
+class LastQueries(Capture):
+    """The queries of the last `window` prefilled tokens, for `layer.queries(window)`."""
 
     window: int
+
+    def take(self, layer: Any, queries: Any) -> Any:
+        return queries[:, -self.window :].clone()
 
 
 @dataclass(frozen=True)
@@ -54,6 +73,8 @@ class CacheMethod(Method):
             )
 
 
+WHOLE = frozenset({"positions of the text", "every token of the text"})  # required by methods that look back on it
+
 EVICTION = Traits(
     family="kv-cache",
     subjects=frozenset({"causal-lm"}),
@@ -61,7 +82,7 @@ EVICTION = Traits(
     evidence=frozenset({"kept", "seen"}),
     controls=("random_eviction",),
     requires=frozenset({"rows of single tokens"}),
-    breaks=frozenset({"one position per row"}),
+    breaks=frozenset({"one position per row", "every token of the text"}),
 )
 
 

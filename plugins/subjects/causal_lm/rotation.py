@@ -38,6 +38,11 @@ class Rotation:
         scale = float(getattr(self._tables, "attention_scaling", 1.0)) ** 2
         return self._turned(keys, cos / scale, -sin / scale)
 
+    def average(self, rows: Tensor, positions: range) -> Tensor:
+        """Each row rotated to every one of the positions, and the mean of these; rows [heads, rows, size]."""
+        cos, sin = self._cos_sin(rows, positions)
+        return self._turned(rows, cos.mean(dim=1, keepdim=True), sin.mean(dim=1, keepdim=True))
+
     def _cos_sin(self, keys: Tensor, positions: range | Tensor) -> tuple[Tensor, Tensor]:
         if isinstance(positions, Tensor):
             return self._computed(keys, positions)

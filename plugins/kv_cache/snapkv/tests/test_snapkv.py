@@ -35,12 +35,12 @@ def test_scores_equal_the_definition_written_out():
     queries = torch.randn(4, 3, 8, generator=generator)
     keys = torch.randn(2, 20, 8, generator=generator)
 
-    assert torch.allclose(scores(queries, keys, 5)[:, :17], by_hand(queries, keys, 5), atol=1e-6)
+    assert torch.allclose(scores(queries, keys, 5, 8**-0.5)[:, :17], by_hand(queries, keys, 5), atol=1e-6)
 
 
 def test_the_window_always_scores_highest():
     generator = torch.Generator().manual_seed(0)
-    found = scores(torch.randn(4, 3, 8, generator=generator), torch.randn(2, 20, 8, generator=generator), 5)
+    found = scores(torch.randn(4, 3, 8, generator=generator), torch.randn(2, 20, 8, generator=generator), 5, 1.0)
 
     assert found[:, 17:].min() > found[:, :17].max()
 

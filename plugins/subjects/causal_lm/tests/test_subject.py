@@ -5,8 +5,10 @@ import torch
 from transformers import DynamicCache
 
 from harness.plugin.contracts import Stack
+from harness_plugins.subjects.causal_lm.plugin import LastQueries
 from harness_plugins.subjects.causal_lm.subject import LoadedCausalLM
 from harness_plugins.subjects.causal_lm.toy import make, model
+from harness_plugins.subjects.causal_lm.weights import attention_weights
 
 
 def bare(reference, request):
@@ -117,6 +119,7 @@ def test_an_arm_whose_storage_raises_while_decoding_fails_alone():
 
         def reserve(self, tokens): ...
         def make_room(self, tokens): ...
+        def attended(self, queries): ...
         def append(self, keys, values, positions):
             raise RuntimeError("planted")
 
@@ -165,6 +168,44 @@ def test_keys_are_unrotated_to_what_the_projection_gave():
     expected = seen[0][0].view(96, 2, 8).transpose(0, 1)
 
     assert torch.allclose(branch.cache.layers[0].unrotated_keys(), expected, atol=1e-5)
+
+
+def test_what_is_needed_is_taken_of_each_layer_once_and_forgotten_before_decoding():
+    toy, seen = make(), []
+    asked = [LastQueries(3), LastQueries(8)]
+
+    def look(cache):
+        seen.extend((layer.queries(3), layer.queries(8)) for layer in cache.layers)
+        seen.append(cache)
+
+    with toy.subject.at("after_prefill", look):
+        toy.subject.respond(toy.request, frozenset(asked))
+    *layers, cache = seen
+
+    assert [(few.shape, many.shape) for few, many in layers] == [((4, 3, 8), (4, 8, 8))] * 2
+    assert all(torch.equal(few, many[:, -3:]) for few, many in layers)
+    with pytest.raises(KeyError):
+        cache.layers[0].queries(3)
+
+
+def test_weights_computed_again_are_those_of_eager_attention():
+    toy, reference = make(), model().eval()
+    reference.set_attn_implementation("eager")
+    with torch.inference_mode():
+        ids = torch.tensor([toy.request["context"]])
+        expected = reference(input_ids=ids, output_attentions=True).attentions
+        branch = toy.subject.prefill(toy.request, frozenset({LastQueries(96)}))
+        for layer, whole in zip(branch.cache.layers, expected, strict=True):
+            found = attention_weights(layer.queries(96)[:, -20:], layer.keys, layer.scaling)
+            assert torch.allclose(found.flatten(0, 1), whole[0, :, -20:], atol=1e-6)
+
+
+def test_an_average_rotation_is_the_mean_of_rotations():
+    rotation = make().subject.rotation
+    rows = torch.randn(2, 3, 8, generator=torch.Generator().manual_seed(0))
+    one_by_one = [rotation.do(rows, torch.full((3,), position)) for position in range(90, 130)]
+
+    assert torch.allclose(rotation.average(rows, range(90, 130)), torch.stack(one_by_one).mean(0), atol=1e-5)
 
 
 def test_evicting_rows_equals_masking_them():
