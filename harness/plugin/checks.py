@@ -56,8 +56,9 @@ def _task(offered: type[Task]) -> None:
     kinds = getattr(offered, "subjects", None)
     if not kinds or isinstance(kinds, str) or not all(isinstance(kind, str) for kind in kinds):
         raise PluginError(f"{offered.__name__} does not say who can answer it; write `subjects = frozenset({{...}})`")
-    if not all(isinstance(metric, Metric) for metric in offered.metrics):
-        raise PluginError(f"{offered.__name__}.metrics must hold Metric objects, got {offered.metrics!r}")
+    metrics: Any = offered.metrics
+    if not isinstance(metrics, property) and not all(isinstance(metric, Metric) for metric in metrics):
+        raise PluginError(f"{offered.__name__}.metrics must hold Metric objects, got {metrics!r}")
     _writes(offered, Task, "planned", "make_samples")
     _knobs(offered)
 

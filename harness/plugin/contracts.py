@@ -259,7 +259,11 @@ class Task(Knobbed):
 
     revision: ClassVar[int] = 1  # raise it when the same sample would be made or scored otherwise
     subjects: ClassVar[frozenset[str]]  # kinds that can answer it
-    metrics: ClassVar[tuple[Metric, ...]] = ()
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """What it scores. Write `metrics = (...)`; a property where they depend on its settings."""
+        return ()
 
     def resolved(self, facts: Mapping[str, Plain]) -> Task:
         """Itself with every setting decided that is left to the model's facts."""

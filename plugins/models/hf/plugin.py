@@ -74,8 +74,9 @@ class HF(Model):
         """Prefill is bound by arithmetic, decoding by reading the weights once a step (rates of common hardware)."""
         flops_s, bytes_s = (2e14, 1e12) if device.kind == "cuda" else (6e10 * device.threads, 1e10)
         width = 2 if self.dtype in ("bfloat16", "float16") else 4
-        fed = len(request["context"]) + arms * len(request["question"])
-        decode = request["new_tokens"] * facts["parameters"] * width / bytes_s
+        shared, each = prefilled_and_fed(request)
+        fed = shared + arms * each
+        decode = request.get("new_tokens", 0) * facts["parameters"] * width / bytes_s
         return float(2 * facts["parameters"] * fed / flops_s + decode * (1 + 0.2 * (arms - 1)))
 
     def notes(self) -> list[str]:
@@ -103,6 +104,14 @@ def auto_dtype(device: Device) -> str:
 
 
 def parameters(folder: Path) -> float:
+def prefilled_and_fed(request: dict[str, Any]) -> tuple[int, int]:
+    """Tokens of a request that its arms share, and those that each is fed of its own."""
+    if "score" not in request:
+        return len(request["context"]), len(request["question"])
+    contexts = {tuple(item["context"]) for item in request["score"]}
+    return sum(map(len, contexts)), sum(len(item["question"] + item["continuation"]) for item in request["score"])
+
+
     """Stored weights, from the headers of the safetensors files."""
     import struct
     from math import prod

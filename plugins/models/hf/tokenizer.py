@@ -11,8 +11,8 @@ from typing import Any
 from harness.api import SourceError
 
 PROBE = "One of the special magic numbers\n\n  for a-b is: 7281234.\tÉtude 漢字 ☃"
+UNLIMITED = 10**29  # tokenizers without a limit say 10**30
 PLAIN = "PreTrainedTokenizerFast"  # the class that adds nothing to what tokenizer.json says
-
 
 class Tokenizer:
     """A model folder's tokenizer.
@@ -36,9 +36,11 @@ class Tokenizer:
         if returned.strip() != PROBE:
             raise SourceError(f"the tokenizer in {path} turns {PROBE!r} into {returned!r}: its scores would be wrong")
 
-    def encode(self, text: str) -> list[int]:
-        """Token ids, no special tokens added."""
-        return self._encode(text, special=False)
+    def encode(self, text: str, special: bool = False) -> list[int]:
+        """Token ids; with `special`, those that the tokenizer itself puts around a text are added."""
+        if self._plain:
+            return list(self._backend.encode(text, add_special_tokens=special).ids)
+        return list(self._slow(text, add_special_tokens=special, verbose=False).input_ids)
 
     def decode(self, ids: list[int]) -> str:
         """Text, special tokens left out."""
@@ -51,14 +53,39 @@ class Tokenizer:
         message = [{"role": "user", "content": text}]
         return str(self._slow.apply_chat_template(message, tokenize=False, add_generation_prompt=True))
 
-    def _encode(self, text: str, special: bool) -> list[int]:
-        if self._plain:
-            return list(self._backend.encode(text, add_special_tokens=special).ids)
-        return list(self._slow(text, add_special_tokens=special, verbose=False).input_ids)
+    def id_of(self, token: str) -> int | None:
+        found = self._backend.token_to_id(token) if self._plain else self._slow.convert_tokens_to_ids(token)
+        return None if found is None else int(found)
+
+    @property
+    def bos(self) -> str | None:
+        """The token that begins a text, where it has one."""
+        return self._named("bos_token")
+
+    @property
+    def eos(self) -> str | None:
+        return self._named("eos_token")
+
+    @property
+    def context_length(self) -> int | None:
+        """Tokens the model takes, by its config, else by the tokenizer's."""
+        config = read(self._folder / "config.json")
+        config |= config.get("text_config", {})
+        own = self._config.get("model_max_length")
+        names = ("n_positions", "max_position_embeddings", "n_ctx")
+        given = next((config[name] for name in names if config.get(name)), own)
+        return int(given) if given and given < UNLIMITED else None
+
+    def _named(self, role: str) -> str | None:
+        if not self._plain:
+            named: str | None = getattr(self._slow, role)
+            return named
+        given = self._config.get(role)
+        return given["content"] if isinstance(given, dict) else given
 
     def _start_ids(self) -> list[int]:
         """What the tokenizer itself puts in front of a text, such as a beginning-of-sequence token."""
-        bare, full = self._encode("a", special=False), self._encode("a", special=True)
+        bare, full = self.encode("a"), self.encode("a", special=True)
         return full[: next(place for place in range(len(full)) if full[place : place + len(bare)] == bare)]
 
     def _stop_ids(self) -> list[int]:
