@@ -6,12 +6,15 @@ ROOTS = {"harness": "harness", "harness_plugins": "plugins", "harness_conf": "co
 
 
 def packages(name: str, folder: str) -> list[str]:
-    inner = find_namespace_packages(folder, exclude=["*.tests", "*.tests.*", "tests", "*__pycache__*"])
+    inner = find_namespace_packages(folder, exclude=["*.tests", "*.tests.*", "tests", "*__pycache__*", "plugin.templates*"])
     return [name, *(f"{name}.{package}" for package in inner)]
 
 
 setup(
     packages=[package for name, folder in ROOTS.items() for package in packages(name, folder)],
     package_dir=ROOTS,
-    package_data={"": ["*.yaml", "*.md", "*.json", "*.mako", "*.html", "*.css", "*.js"]},
+    package_data={
+        "": ["*.yaml", "*.md", "*.json", "*.mako", "*.html", "*.css", "*.js"],
+        "harness.plugin": ["templates/**/*"],
+    },
 )

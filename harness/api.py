@@ -29,6 +29,7 @@ from harness.spec.errors import (
     UsageError,
     WorkerError,
 )
+from harness.spec.events import RunEvent, SampleEvent, StudyEvent
 from harness.spec.identity import file_digest
 from harness.spec.records import Device, Measure, Metric, Reading, Response, Sample, Score, Source
 
@@ -48,12 +49,15 @@ __all__ = [
     "PluginError",
     "Reading",
     "Response",
+    "RunEvent",
     "Sample",
+    "SampleEvent",
     "Score",
     "Seam",
     "Source",
     "SourceError",
     "Stack",
+    "StudyEvent",
     "Subject",
     "Task",
     "Traits",

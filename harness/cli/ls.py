@@ -13,7 +13,7 @@ from harness.spec.errors import UsageError
 
 if TYPE_CHECKING:
     from harness.config.compose import Composer
-    from harness.plugin.discovery import Registry
+    from harness.plugin.discovery import Found, Registry
     from harness.plugin.knobs import Knobbed
 
 KINDS = ("methods", "tasks", "models", "plugins", "runs", "studies")
@@ -104,16 +104,32 @@ def about(registry: Registry, offered: type) -> str:
 
 
 def list_plugins(registry: Registry) -> None:
-    offers = [(one.name, one.family, one.origin, one.version, offered_by(registry, one)) for one in registry.plugins]
-    show(["plugin", "family", "from", "version", "offers"], offers)
+    import os
+
+    from harness.plugin.discovery import ONLY, everything
+
+    offers = [
+        (one.name, one.family, origin(one), one.version, offered_by(registry, one), one.folder or one.path or "")
+        for one in registry.plugins
+    ]
+    show(["plugin", "family", "from", "version", "offers", "lies in"], offers)
     if registry.failures:
         print("\nFailed to load:")
         show(
-            ["plugin", "from", "reason"], [(one.found.name, one.found.origin, one.reason) for one in registry.failures]
+            ["plugin", "from", "version", "reason"],
+            [(one.found.name, origin(one.found), one.found.version, one.reason) for one in registry.failures],
         )
+    seen = [*registry.plugins, *(failure.found for failure in registry.failures)]
+    left = [one.name for one in everything() if one not in seen]
+    if left:
+        print(f"\nLeft out by {ONLY}={os.environ[ONLY]}: {', '.join(left)}")
 
 
-def offered_by(registry: Registry, found: Any) -> str:
+def origin(found: Found) -> str:
+    return found.origin if found.origin == "built-in" else f"entry point of {found.origin}"
+
+
+def offered_by(registry: Registry, found: Found) -> str:
     tables: dict[str, Mapping[str, type]] = {
         "method": registry.methods,
         "task": registry.tasks,
@@ -121,12 +137,14 @@ def offered_by(registry: Registry, found: Any) -> str:
         "subject": registry.subjects,
         "meter": registry.meters,
     }
-    return ", ".join(
+    offers = [
         f"{kind} {name}"
         for kind, table in tables.items()
         for name, offered in table.items()
         if registry.origin_of(offered) is found
-    )
+    ]
+    heard = [event for event, ears in registry.listeners.items() if any(one.found is found for one in ears)]
+    return ", ".join([*offers, *([f"hears {', '.join(heard)}"] if heard else [])])
 
 
 def list_runs(frame: Any) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import traceback
 
 import click
 
-from harness.spec.errors import HarnessError
+from harness.spec.errors import HarnessError, PluginError
 from harness.version import __version__
 
 COMMANDS = {
@@ -18,6 +19,7 @@ COMMANDS = {
     "ls": "List methods, tasks, models, plugins, runs or studies.",
     "show": "Show everything known of one run.",
     "export": "Write results as csv, md, latex, html, json or parquet.",
+    "plugin": "Write a plugin, check it, see which were found.",
 }
 INTERRUPTED = 130
 
@@ -60,6 +62,19 @@ def cli() -> None:
     """
 
 
+def explain(error: HarnessError) -> None:
+    """A sentence; where a plugin's own error is behind it, its traceback under HARNESS_DEBUG=1."""
+    hint = ""
+    if isinstance(error, PluginError) and error.__cause__ is not None:
+        from harness.plugin.blame import DEBUG, debugging
+
+        if debugging():
+            traceback.print_exception(error.__cause__)
+        else:
+            hint = f" [{DEBUG}=1 shows the traceback]"
+    print(f"Error: {error}{hint}", file=sys.stderr)
+
+
 def main() -> None:
     try:
         cli.main(standalone_mode=False)
@@ -72,7 +87,7 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         sys.exit(INTERRUPTED)
     except HarnessError as error:
-        print(f"Error: {error}", file=sys.stderr)
+        explain(error)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         # Whoever read our output has had enough; Python would complain again when it flushes.

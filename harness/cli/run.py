@@ -82,7 +82,7 @@ def run_plan(plan: Plan, sweep: Sweep, registry: Registry, store: Store) -> None
 
 
 def samples_planned(plan: Plan) -> int:
-    return sum(run.bench.task.planned() for run in plan.runs)
+    return sum(run.bench.planned for run in plan.runs)
 
 
 def failures_summed_up(failures: Sequence[PlannedRun]) -> str:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from harness.engine.channel import Channel, WorkerGone
+from harness.engine.events import Events
 from harness.engine.plan import Bench, Plan, PlannedRun
 from harness.engine.quality import open_bench
 from harness.engine.watch import Watch
@@ -37,6 +38,7 @@ class Costs:
     measure: Measure
     environment_id: int
     meters: list[Meter]
+    events: Events
 
     @cached_property
     def _timed(self) -> dict[str, int]:
@@ -107,6 +109,7 @@ class Costs:
             except WorkerGone as gone:
                 run.failed = str(gone)
                 self.store.release(run.id, "failed", f"while it was timed: {gone}")
+                self.events.run_finished(run)
                 self.watch.say(f"{run.stack.label}: failed while it was timed: {gone}")
                 if position == 0:
                     self.store.close_session(session.id, "abandoned")
@@ -136,7 +139,7 @@ class Costs:
     def _read(self, channel: Channel, run: PlannedRun, names: list[str], note: str) -> list[PassRecord]:
         bench = run.bench
         count = max(1, min(len(bench.samples), self.measure.samples))
-        requests = [bench.task.timed(bench.sample(number)) for number in range(count)]
+        requests = [bench.timed(number) for number in range(count)]
         channel.tell("read", run=run.id, meters=names, requests=requests, measure=asdict(self.measure))
         passes, executed = [], 0
         for event in channel.hear("read"):

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -11,11 +10,11 @@ from typing import Any
 from harness.config.device import resolve_device
 from harness.config.words import Point, Sweep
 from harness.engine.environment import core_state
-from harness.engine.worker import told
+from harness.plugin.blame import blaming
 from harness.plugin.contracts import Model, Stack, Task
 from harness.plugin.discovery import Registry
 from harness.plugin.knobs import Knobbed
-from harness.spec.errors import HarnessError, IncompatibleError, PluginError
+from harness.spec.errors import IncompatibleError, PluginError
 from harness.spec.identity import digest
 from harness.spec.records import Device, Plain, RunSpec, Sample, Setting, Source
 from harness.version import __version__
@@ -37,32 +36,31 @@ class Bench:
     sources: tuple[Source, ...]
 
     @cached_property
+    def planned(self) -> int:
+        """How many samples each of its runs has."""
+        with blaming(self.task, "say how many samples it has"):
+            return int(self.task.planned())
+
+    @cached_property
     def processor(self) -> Any:
-        return self.model.processor(self.location)
+        with blaming(self.model, "load its processor"):
+            return self.model.processor(self.location)
 
     @cached_property
     def samples(self) -> Sequence[Sample]:
         processor = self.processor
-        with self.blaming("make its samples"):
+        with blaming(self.task, "make its samples"):
             return self.task.make_samples(processor, self.seed)
 
     def sample(self, number: int) -> Sample:
-        with self.blaming(f"make sample {number}"):
+        with blaming(self.task, f"make sample {number}"):
             return self.samples[number]
 
-    @contextmanager
-    def blaming(self, what: str) -> Iterator[None]:
-        """An error of the task's is said to be one.
-
-        Raises:
-            PluginError: the task could not do `what`, and where it went wrong.
-        """
-        try:
-            yield
-        except HarnessError:
-            raise
-        except Exception as error:
-            raise PluginError(f"task {self.task.name} can't {what}: {told(error)['reason']}") from error
+    def timed(self, number: int) -> dict[str, Plain]:
+        """The request to time in place of a sample's."""
+        sample = self.sample(number)
+        with blaming(self.task, f"make a timed request of sample {number}"):
+            return self.task.timed(sample)
 
 
 @dataclass(eq=False)
@@ -76,7 +74,8 @@ class PlannedRun:
     baseline: PlannedRun | None = None
     id: int = 0  # in the store, once it is there
     done: set[int] = field(default_factory=set)
-    failed: str | None = None
+    failed: str | None = None  # why
+    invalid: bool = False  # it failed since what it answered proves nothing
 
     @cached_property
     def key(self) -> str:
@@ -84,12 +83,19 @@ class PlannedRun:
 
     def learn(self, stored: Iterable[int]) -> None:
         """Takes over which samples are stored; a command that asked for more may have left some beyond ours."""
-        self.done = {number for number in stored if number < self.bench.task.planned()}
+        self.done = {number for number in stored if number < self.bench.planned}
 
     @property
     def lacking(self) -> int:
         """How many samples are still to be done."""
-        return self.bench.task.planned() - len(self.done)
+        return self.bench.planned - len(self.done)
+
+    @property
+    def status(self) -> str:
+        """How it stands, in the store's words."""
+        if self.failed:
+            return "invalid" if self.invalid else "failed"
+        return "planned" if self.lacking else "done"
 
     @property
     def spec(self) -> RunSpec:
@@ -98,10 +104,14 @@ class PlannedRun:
     def about(self) -> dict[str, Plain]:
         """What a reader of its numbers must know beside its settings."""
         bench = self.bench
+        with blaming(bench.task, "describe itself"):
+            conditions = {**bench.task.describe(), "dtype": bench.model.settings().get("dtype")}
+        with blaming(bench.model, "say its notes"):
+            notes = bench.model.notes()
         return {
-            "nominal": self.stack.nominal(),
-            "conditions": bench.task.describe() | {"dtype": bench.model.settings().get("dtype")},
-            "notes": bench.model.notes(),
+            "nominal": nominal(self.stack),
+            "conditions": conditions,
+            "notes": notes,
             "simulated": any(method.traits.simulated for method in self.stack.methods),
             "family": self.stack.methods[-1].traits.family,
             "metrics": [vars(metric) for metric in bench.task.metrics],
@@ -125,7 +135,9 @@ class Plan:
             missing = [run.lacking for run in self.on(bench)]
             arms = sum(count > 0 for count in missing)
             if arms:
-                guess = bench.model.seconds(bench.facts, bench.sample(0).request, bench.device, arms)
+                request = bench.sample(0).request
+                with blaming(bench.model, "guess how long it takes"):
+                    guess = bench.model.seconds(bench.facts, request, bench.device, arms)
                 if guess is None:
                     return None
                 total += guess * max(missing)
@@ -206,7 +218,16 @@ def check_light(registry: Registry, stack: Stack, task: Task, model: Model) -> N
 
 def check_facts(stack: Stack, bench: Bench) -> None:
     for method in stack.methods:
-        method.check(bench.facts)
+        with blaming(method, "check the model"):
+            method.check(bench.facts)
+
+
+def nominal(stack: Stack) -> dict[str, float]:
+    """What a stack asks for."""
+    for method in stack.methods:  # each alone first: whose fault an error is can't be told from all together
+        with blaming(method, "say what it asks for"):
+            method.nominal()
+    return stack.nominal()
 
 
 def controls(registry: Registry, stack: Stack) -> list[Stack]:
@@ -218,7 +239,7 @@ def controls(registry: Registry, stack: Stack) -> list[Stack]:
     for name in method.traits.controls:
         control = registry.methods.get(name)
         if control is not None:
-            asked = method.nominal()
+            asked = nominal(stack)
             if set(control().nominal()) <= set(asked):  # else there is no setting of it that compares
                 knobs = {one.name for one in control.knobs()} & set(asked)
                 found.append(Stack((control.build({knob: asked[knob] for knob in knobs}),)))
@@ -227,18 +248,32 @@ def controls(registry: Registry, stack: Stack) -> list[Stack]:
 
 def bench_for(benches: dict[str, Bench], point: Point, task: Task, model: Model, say: Callable[[str], None]) -> Bench:
     device = resolve_device(point.device.kind, point.device.threads)
-    model = model.resolved(device)
+    with blaming(model, f"be resolved for {device.kind}"):
+        model = model.resolved(device)
     key = digest([plain(task), plain(model), device.plain(), point.seed])
     if key not in benches:
         known = next((bench for bench in benches.values() if bench.model == model), None)
-        location = known.location if known else model.fetch()
-        facts = model.facts(location)
-        task = task.resolved(facts)
-        task.check(facts)
-        sources = tuple(task.sources())
-        name = model.label if point.model_name == model.name else point.model_name
+        location = known.location if known else fetched(model)
+        with blaming(model, "tell its facts"):
+            facts = model.facts(location)
+            name = model.label if point.model_name == model.name else point.model_name
+        with blaming(task, "check the model"):
+            task = task.resolved(facts)
+            task.check(facts)
+        with blaming(task, "name its sources"):
+            sources = tuple(task.sources())
         benches[key] = Bench(task, model, name, device, point.seed, location, facts, sources)
     return benches[key]
+
+
+def fetched(model: Model) -> dict[str, Plain]:
+    """Where a model lies, once it is there."""
+    with blaming(model, "be fetched"):
+        location = model.fetch()
+    lacking = [key for key in ("path", "revision") if not isinstance(location, dict) or key not in location]
+    if lacking:
+        raise PluginError(f"model {model.name}: fetch() must return a dict with path and revision, got {location!r}")
+    return location
 
 
 def plain(plugin: Knobbed) -> dict[str, Plain]:

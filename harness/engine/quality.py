@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from harness.engine.channel import Channel, WorkerGone
+from harness.engine.events import Events
 from harness.engine.plan import Bench, Plan, PlannedRun
 from harness.engine.watch import Watch
+from harness.plugin.blame import blaming, debugging
 from harness.plugin.contracts import Stack
 from harness.spec.errors import PluginError
 from harness.spec.identity import digest
@@ -26,6 +28,7 @@ class Quality:
     store: Store
     watch: Watch
     timeout_s: float
+    events: Events
     apart: set[tuple[int, int]] = field(default_factory=set)  # (bench, sample) to ask arm by arm
     opening: bool = False
     acting: int | None = None
@@ -46,7 +49,7 @@ class Quality:
             free = [run for run in mine if run not in held]
             busy += held
             if free and not begun:
-                total = sum(run.bench.task.planned() for run in plan.runs)
+                total = sum(run.bench.planned for run in plan.runs)
                 self.watch.begin("Quality", total, total - sum(run.lacking for run in plan.runs))
                 begun = True
             self._serve(bench, free)
@@ -63,6 +66,7 @@ class Quality:
         for run in runs:
             if not run.failed:
                 self.store.release(run.id, "done")
+                self.events.run_finished(run)
 
     def _work(self, bench: Bench, runs: Sequence[PlannedRun]) -> None:
         self.opening, self.acting, self.asked = True, None, []
@@ -91,6 +95,8 @@ class Quality:
                 self._keep(bench, sample, by_id[event["run"]], event)
             elif kind == "failed":
                 self._fail(by_id[event["run"]], "failed", event["reason"])
+                if event["trace"] and debugging():
+                    self.watch.say(event["trace"])
             elif kind == "error":
                 raise WorkerGone(event["reason"])
         for run in runs:
@@ -123,11 +129,13 @@ class Quality:
         )
         self.store.add_sample(run.id, record, scores)
         run.done.add(sample.number)
+        self.events.sample_finished(run, record, scores)
         self.watch.step(f"{run.stack.label} {sample.stratum}")
 
     def _fail(self, run: PlannedRun, status: RunStatus, reason: str) -> None:
-        run.failed = reason
+        run.failed, run.invalid = reason, status == "invalid"
         self.store.release(run.id, status, reason)
+        self.events.run_finished(run)
         self.watch.say(f"{run.stack.label}: {status}: {reason}")
 
     def _blame(self, bench: Bench, reason: str, runs: Sequence[PlannedRun]) -> None:
@@ -151,7 +159,7 @@ def scored(bench: Bench, sample: Sample, output: dict[str, Plain]) -> tuple[str,
         PluginError: the task can't score it, or scores it otherwise than it declares.
     """
     task = bench.task
-    with bench.blaming(f"score sample {sample.number}"):
+    with blaming(task, f"score sample {sample.number}"):
         answer, scores = task.answer_text(output, bench.processor), task.score(sample, output, bench.processor)
     given, declared = [score.metric for score in scores], [metric.name for metric in task.metrics]
     if len(set(given)) < len(given) or not set(given) <= set(declared):
@@ -165,7 +173,7 @@ def scored(bench: Bench, sample: Sample, output: dict[str, Plain]) -> tuple[str,
 def pending(bench: Bench, runs: Sequence[PlannedRun]) -> list[int]:
     """Sample numbers that some run still lacks, ascending."""
     going = [run for run in runs if not run.failed]
-    return [number for number in range(bench.task.planned()) if any(number not in run.done for run in going)]
+    return [number for number in range(bench.planned) if any(number not in run.done for run in going)]
 
 
 def open_bench(channel: Channel, bench: Bench, runs: Sequence[PlannedRun]) -> None:

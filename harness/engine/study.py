@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from harness.config.words import Sweep
 from harness.engine.costs import Costs
 from harness.engine.environment import environment
+from harness.engine.events import Events
 from harness.engine.plan import Plan, PlannedRun
 from harness.engine.quality import Quality
 from harness.engine.watch import Watch
 from harness.plugin.discovery import Registry
 from harness.spec.errors import HarnessError
 from harness.store.owners import owner
-from harness.store.records import MemberRecord, RunRecord
+from harness.store.records import MemberRecord, RunRecord, StudyStatus
 from harness.store.writer import Store
 
 POLL_S = 1.0
@@ -53,7 +54,7 @@ def record(run: PlannedRun, sweep: Sweep, environment_id: int) -> RunRecord:
         spec=run.spec.plain(),
         identity=run.identity,
         about=run.about(),
-        planned=bench.task.planned(),
+        planned=bench.planned,
         tags=tuple(sweep.tags),
         sources=bench.sources,
     )
@@ -67,18 +68,24 @@ def execute(plan: Plan, sweep: Sweep, registry: Registry, store: Store, environm
     """
     study_id = store.open_study(sweep.command, sweep.measure.name, [member(run) for run in plan.runs])
     meters = [meter() for meter in registry.meters.values()]
-    quality = Quality(store, watch, sweep.worker_timeout_s)
-    costs = Costs(store, watch, sweep.worker_timeout_s, sweep.measure, environment_id, meters)
+    place = store.place.url.render_as_string(hide_password=False)
+    events = Events(registry, watch, study_id, sweep.command, sweep.measure.name, place)
+    quality = Quality(store, watch, sweep.worker_timeout_s, events)
+    costs = Costs(store, watch, sweep.worker_timeout_s, sweep.measure, environment_id, meters, events)
     try:
+        events.study_started(plan)
         wait_for(quality.run(plan), plan, quality, watch)
         for run_id, session_id in costs.run(plan).items():
             position = next(place for place, run in enumerate(plan.runs) if run.id == run_id)
             store.set_member_session(study_id, position, session_id)
     except BaseException:
         let_go(plan, store, study_id)
+        events.study_finished(plan, "stopped")
         raise
     failures = [run for run in plan.runs if run.failed]
-    store.close_study(study_id, "failed" if failures else "done")
+    status: StudyStatus = "failed" if failures else "done"
+    store.close_study(study_id, status)
+    events.study_finished(plan, status)
     return Outcome(study_id, failures)
 
 

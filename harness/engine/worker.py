@@ -14,12 +14,12 @@ import os
 import signal
 import sys
 import time
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import TextIO
 
+from harness.plugin.blame import sentence, trace
 from harness.plugin.contracts import Stack, Subject, Workload
 from harness.plugin.discovery import Registry, load
 from harness.spec.errors import HarnessError, PluginError
@@ -123,13 +123,9 @@ def release_memory() -> None:
 
 def told(error: BaseException) -> dict[str, Plain]:
     """An error as plain data: a sentence, and where a plugin raised it."""
-    message = str(error).strip() or type(error).__name__
     if isinstance(error, HarnessError):
-        return {"reason": message, "trace": None}
-    out_of_memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    reason = f"{'out of memory: ' if out_of_memory else ''}{type(error).__name__}: {message.splitlines()[0]}"
-    return {"reason": f"{reason} ({place.filename}:{place.lineno})", "trace": traceback.format_exc()}
+        return {"reason": str(error), "trace": None}
+    return {"reason": sentence(error), "trace": trace(error)}
 
 
 def serve(lines: TextIO, emit: Emit) -> None:

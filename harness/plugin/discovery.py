@@ -5,14 +5,14 @@ from __future__ import annotations
 import importlib
 import os
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import pluggy
 
@@ -28,6 +28,7 @@ ENTRY_POINTS = "harness.plugins"
 BUILT_IN = ("harness_plugins", "harness.meters")
 ONLY = "HARNESS_PLUGINS"
 LONGEST_REASON = 300
+EVENTS = ("study_started", "sample_finished", "run_finished", "study_finished")
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ class Found:
     family: str = ""  # the folders above a built-in one; for the reader's eye only
 
     @property
+    def core(self) -> bool:
+        """Whether the core carries it itself, and can't do without."""
+        return self.module.startswith("harness.")
+
+    @property
     def folder(self) -> Path | None:
         """What belongs to it; None where it is one file beside strangers."""
         if self.path is None or ("." not in self.module and self.path.name != "__init__.py"):
@@ -53,6 +59,17 @@ class Found:
         """Its own folder of presets, where it ships one."""
         folder = self.folder / "conf" if self.folder else None
         return folder if folder and folder.is_dir() else None
+
+
+class Listener(NamedTuple):
+    """A plugin's function for one event."""
+
+    found: Found
+    function: Callable[..., None]
+    takes: tuple[str, ...]  # the event by name, or nothing
+
+    def tell(self, **facts: Any) -> None:
+        self.function(*(facts[name] for name in self.takes))
 
 
 @dataclass(frozen=True)
@@ -83,6 +100,7 @@ class Registry:
             "subject": self.subjects,
             "meter": self.meters,
         }
+        self.listeners: dict[str, list[Listener]] = {event: [] for event in EVENTS}
         self._origins: dict[type, Found] = {}
 
     def method(self, name: str) -> type[Method]:
@@ -134,37 +152,43 @@ class Registry:
             self.manager.register(module, found.module)
             self._check_hooks(module)
             offers = [(kind, offered) for kind in self._tables for offered in self._offers(kind, module)]
-            self._check(offers)
+            listeners = {event: marked for event in EVENTS if (marked := self._marked(f"harness_{event}", module))}
+            self._check(offers, listens=bool(listeners))
         except BaseException:
             self.manager.unregister(module)
             raise
         for kind, offered in offers:
             self._tables[kind][_name(kind, offered)] = offered
             self._origins[offered] = found
+        for event, marked in listeners.items():
+            self.listeners[event].append(Listener(found, marked.function, marked.argnames))
         self.plugins.append(found)
 
     def _check_hooks(self, module: ModuleType) -> None:
-        hooks = [f"harness_{kind}s" for kind in self._tables]
+        hooks = [*(f"harness_{kind}s" for kind in self._tables), *(f"harness_{event}" for event in EVENTS)]
         for caller in self.manager.get_hookcallers(module) or []:
             if caller.name not in hooks:
                 raise PluginError(f"there is no hook {caller.name}{nearest(caller.name, hooks)}")
             if any(one.wrapper or one.hookwrapper for one in caller.get_hookimpls() if one.plugin is module):
-                raise PluginError(f"{caller.name} can't be a wrapper; return a list of classes")
+                raise PluginError(f"{caller.name} can't be a wrapper; write a plain function")
 
     def _offers(self, kind: str, module: ModuleType) -> Sequence[Any]:
-        hook = f"harness_{kind}s"
-        marked = [one for one in getattr(self.manager.hook, hook).get_hookimpls() if one.plugin is module]
-        if not marked:
-            if hasattr(module, hook):
-                raise PluginError(f"{hook} is not marked @hookimpl")
+        marked = self._marked(f"harness_{kind}s", module)
+        if marked is None:
             return []
-        offered = marked[0].function()
+        offered = marked.function()
         if not isinstance(offered, list | tuple):
-            raise PluginError(f"{hook} must return a list of classes, it returned {offered!r}")
+            raise PluginError(f"harness_{kind}s must return a list of classes, it returned {offered!r}")
         return offered
 
-    def _check(self, offers: Sequence[tuple[str, Any]]) -> None:
-        if not offers:
+    def _marked(self, hook: str, module: ModuleType) -> pluggy.HookImpl | None:
+        marked = [one for one in getattr(self.manager.hook, hook).get_hookimpls() if one.plugin is module]
+        if not marked and hasattr(module, hook):
+            raise PluginError(f"{hook} is not marked @hookimpl")
+        return marked[0] if marked else None
+
+    def _check(self, offers: Sequence[tuple[str, Any]], listens: bool) -> None:
+        if not offers and not listens:
             raise PluginError("it offers nothing: no hook of it returns a class")
         seen: set[tuple[str, str]] = set()
         for kind, offered in offers:
@@ -195,17 +219,31 @@ def load(packages: Iterable[str] = BUILT_IN) -> Registry:
 def found(packages: Iterable[str] = BUILT_IN) -> list[Found]:
     """Plugins below `packages` and in the entry points of installed distributions, none of them imported.
 
-    `HARNESS_PLUGINS=a,b` keeps those by name; the core's own meters always stay.
+    `HARNESS_PLUGINS=a,b` keeps those by name, `-a` leaves one out; the core's own meters always stay.
 
     Raises:
-        UsageError: `HARNESS_PLUGINS` names a plugin that is not there.
+        UsageError: `HARNESS_PLUGINS` names a plugin that is not there, or the core's own.
     """
-    every = [one for package in packages for one in _below(package)] + _installed()
-    wanted = [name.strip() for name in os.environ.get(ONLY, "").split(",") if name.strip()]
-    for name in wanted:
-        if name not in (names := [one.name for one in every]):
+    every = everything(packages)
+    wanted, unwanted = _asked(every)
+    return [one for one in every if one.core or ((not wanted or one.name in wanted) and one.name not in unwanted)]
+
+
+def everything(packages: Iterable[str] = BUILT_IN) -> list[Found]:
+    """The same, whatever `HARNESS_PLUGINS` says."""
+    return [one for package in packages for one in _below(package)] + _installed()
+
+
+def _asked(every: Iterable[Found]) -> tuple[set[str], set[str]]:
+    """Names to keep, if any are given, and names to leave out."""
+    words = [word.strip() for word in os.environ.get(ONLY, "").split(",") if word.strip()]
+    names = {one.name for one in every}
+    for word in words:
+        if (name := word.removeprefix("-")) not in names:
             raise UsageError(f"{ONLY}: {unknown('plugin', name, names)}")
-    return [one for one in every if not wanted or one.name in wanted or one.module.startswith("harness.")]
+        if word.startswith("-") and all(one.core for one in every if one.name == name):
+            raise UsageError(f"{ONLY}: {name} is the core's own and always stays; remove {word}")
+    return {word for word in words if word[0] != "-"}, {word[1:] for word in words if word[0] == "-"}
 
 
 def unknown(kind: str, name: str, names: Iterable[str]) -> str:
@@ -235,12 +273,12 @@ def _folders(package: str) -> list[Path]:
 def _installed() -> list[Found]:
     points = [(point.dist.name if point.dist else "", point) for point in entry_points(group=ENTRY_POINTS)]
     return [
-        Found(point.name, origin, point.dist.version if point.dist else "", point.value, _file(point.value))
+        Found(point.name, origin, point.dist.version if point.dist else "", point.value, file_of(point.value))
         for origin, point in sorted(points, key=lambda pair: (pair[0], pair[1].name))
     ]
 
 
-def _file(module: str) -> Path | None:
+def file_of(module: str) -> Path | None:
     """The file of a module; asking `find_spec` for a dotted name would import its parents."""
     parent, _, name = module.rpartition(".")
     if not parent:

@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from functools import cache
 from typing import Any, ClassVar, Self
 
-from harness.spec.errors import KnobError
+from harness.spec.errors import HarnessError, KnobError
 
 
 def knob(
@@ -145,7 +145,12 @@ class Knobbed:
             if name not in known:
                 options = ", ".join(known) if known else "none"
                 raise KnobError(f"{cls.name} has no setting {name!r}{nearest(name, known)} (it has: {options})")
-        return cls(**knobs)
+        try:
+            return cls(**knobs)
+        except HarnessError:
+            raise
+        except Exception as error:
+            raise KnobError(f"{cls.name} refuses its settings: {type(error).__name__}: {error}") from error
 
     def settings(self, *, hashed_only: bool = False) -> dict[str, Any]:
         """Knob values as plain data."""

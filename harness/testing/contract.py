@@ -1,89 +1,21 @@
-"""The contract every method passes, whoever wrote it:
+"""The contract every plugin keeps, whoever wrote it, as a test:
 
 from harness.testing import contract
-test_contract = contract(MyMethod(), MyMethod(strength=0.9))
+test_contract = contract(MyMethod(), MyMethod(strength=0.9), MyTask())
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterable
 from functools import cache
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
-import pytest
-
-from harness.plugin.contracts import Method, Stack
+from harness.plugin.contracts import Meter, Method, Model, Subject, Task
 from harness.plugin.discovery import Registry, load
-from harness.spec.records import Response
+from harness.spec.errors import UsageError
+from harness.testing.checks import Check, Skipped, Toy, answered, checks_of
 
-
-class Toy(NamedTuple):
-    """A small loaded subject, as `Subject.toy` of its kind makes it."""
-
-    subject: Any
-    request: dict[str, Any]
-    state: Callable[[], object]  # compares equal exactly while nothing of the subject has changed
-
-
-class Answer(NamedTuple):
-    response: Response
-    evidence: dict[str, float]
-
-
-def answered(method: Method | None, toy: Toy) -> Answer:
-    """The toy's answer under a method, or under none."""
-    stack = Stack((method,) if method else ())
-    with stack.apply(toy.subject) as evidences:
-        response = toy.subject.respond(toy.request, stack.needs())
-        evidence = stack.evidence(evidences) if method else {}
-    return Answer(response, evidence)
-
-
-def leaves_every_sample_with_its_evidence(method: Method, toy: Toy) -> None:
-    stack = Stack((method,))
-    for _ in range(2):
-        assert stack.missing(answered(method, toy).evidence) == []
-
-
-def gives_the_subject_back_as_it_was(method: Method, toy: Toy) -> None:
-    before, state = answered(None, toy), toy.state()
-    answered(method, toy)
-    assert toy.state() == state
-    assert answered(None, toy) == before
-
-
-def gives_the_subject_back_after_an_exception(method: Method, toy: Toy) -> None:
-    before, state = answered(None, toy), toy.state()
-    with pytest.raises(RuntimeError, match="planted"), method.apply(toy.subject):
-        raise RuntimeError("planted")
-    assert toy.state() == state
-    assert answered(None, toy) == before
-
-
-def gives_the_same_twice(method: Method, toy: Toy) -> None:
-    assert answered(method, toy) == answered(method, toy)
-
-
-def changes_nothing_at_its_neutral_setting(method: Method, toy: Toy) -> None:
-    if method.neutral is None:
-        pytest.skip(f"{method.name} has no setting that should change nothing")
-    neutral = replace(method, **method.neutral)
-    assert answered(neutral, toy).response.output == answered(None, toy).response.output
-
-
-def can_be_built_from_its_settings(method: Method, toy: Toy) -> None:
-    assert type(method).build(method.settings()) == method
-
-
-CHECKS = (
-    leaves_every_sample_with_its_evidence,
-    gives_the_subject_back_as_it_was,
-    gives_the_subject_back_after_an_exception,
-    gives_the_same_twice,
-    changes_nothing_at_its_neutral_setting,
-    can_be_built_from_its_settings,
-)
+__all__ = ["Toy", "answered", "contract", "toy_of"]
 
 
 @cache
@@ -98,13 +30,53 @@ def toy_of(kind: str) -> Toy:
     return toy
 
 
-def contract(*methods: Method, toy: Toy | None = None) -> Callable[..., None]:
-    """A test function that holds each method to the contract, on its kind's toy unless one is given."""
+def kinds_of(plugin: Any, registry: Registry) -> list[str]:
+    """Kinds of subject it can be tried on."""
+    if isinstance(plugin, Method):
+        return sorted(plugin.traits.subjects) or sorted(registry.subjects)
+    if isinstance(plugin, Task):
+        return sorted(plugin.subjects)
+    if isinstance(plugin, type):
+        return [plugin.kind]
+    return sorted(registry.subjects)
 
-    @pytest.mark.parametrize("method", methods, ids=[str(method) for method in methods])
-    @pytest.mark.parametrize("check", CHECKS, ids=[check.__name__ for check in CHECKS])
-    def test_contract(method: Method, check: Callable[[Method, Toy], None]) -> None:  # type: ignore[untyped-decorator]
-        kinds = sorted(method.traits.subjects)
-        check(method, toy or toy_of(kinds[0] if kinds else sorted(_registry().subjects)[0]))
+
+def toy_for(plugin: Any, kinds: Iterable[str], make: Callable[[str], Toy]) -> Toy:
+    """What to try it on; a model loads its own.
+
+    Raises:
+        Skipped: no subject it acts on publishes a toy.
+    """
+    if isinstance(plugin, Model):
+        return Toy(None, {}, lambda: None)
+    lacking = []
+    for kind in kinds:
+        try:
+            return make(kind)
+        except (NotImplementedError, UsageError):
+            lacking.append(kind)
+    raise Skipped(f"there is no toy of a {' or '.join(lacking)} to try it on")
+
+
+def contract(*plugins: Method | Task | Model | Meter | type[Subject], toy: Toy | None = None) -> Callable[..., None]:
+    """A test function that holds each to its contract, on the toy of its kind unless one is given."""
+    import pytest
+
+    cases = [
+        pytest.param(plugin, check, id=f"{check.__name__}-{named(plugin)}")
+        for plugin in plugins
+        for check in checks_of(plugin)
+    ]
+
+    @pytest.mark.parametrize(("plugin", "check"), cases)
+    def test_contract(plugin: Any, check: Check) -> None:  # type: ignore[untyped-decorator]
+        try:
+            check(plugin, toy or toy_for(plugin, kinds_of(plugin, _registry()), toy_of))
+        except Skipped as why:
+            pytest.skip(str(why))
 
     return cast(Callable[..., None], test_contract)
+
+
+def named(plugin: Any) -> str:
+    return str(getattr(plugin, "__name__", plugin))

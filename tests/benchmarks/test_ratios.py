@@ -154,6 +154,7 @@ def test_share_of_recording_in_a_run(benchmark, tmp_path):
     """Time in the store over the whole quality pass of identity and xkv on two samples, the worker included."""
     from harness.config.overrides import read
     from harness.config.sweep import make_sweep
+    from harness.engine.events import Events
     from harness.engine.plan import make_plan
     from harness.engine.quality import Quality
     from harness.engine.study import register
@@ -190,7 +191,8 @@ def test_share_of_recording_in_a_run(benchmark, tmp_path):
     def run():
         with open_store(f"sqlite:///{tmp_path / 'bench.sqlite'}", create=True) as store, counted():
             register(plan, sweep, store)
-            Quality(store, Silent(), 600).run(plan)
+            events = Events(registry(), Silent(), 0, sweep.command, sweep.measure.name, "")
+            Quality(store, Silent(), 600, events).run(plan)
 
     benchmark.pedantic(run, rounds=1)
     assert all(len(run.done) == 2 for run in plan.runs)

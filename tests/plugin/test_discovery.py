@@ -151,6 +151,11 @@ def test_a_plugin_counts_whole_or_not_at_all(folder, method):
             "there is no hook harness_method; did you mean harness_methods?",
         ),
         ("@hookimpl(wrapper=True)\ndef harness_methods():\n    yield", "harness_methods can't be a wrapper"),
+        ("def harness_run_finished(run):\n    pass", "harness_run_finished is not marked @hookimpl"),
+        (
+            "@hookimpl\ndef harness_run_finishd(run):\n    pass",
+            "there is no hook harness_run_finishd; did you mean harness_run_finished?",
+        ),
     ],
 )
 def test_hooks_written_wrongly_say_so(folder, body, reason):
@@ -198,6 +203,17 @@ def test_an_environment_variable_restricts_plugins_by_name(folder, method, monke
     assert names(found([folder.package])) == ["first", "third"]
 
 
+def test_a_minus_leaves_a_plugin_out(folder, method, monkeypatch):
+    for name in ("first", "second", "third"):
+        folder.built_in(name, method(name))
+
+    monkeypatch.setenv("HARNESS_PLUGINS", "-second")
+    assert names(found([folder.package])) == ["first", "third"]
+
+    monkeypatch.setenv("HARNESS_PLUGINS", "first,second,-second")
+    assert names(found([folder.package])) == ["first"]
+
+
 def test_the_cores_own_meters_stay_when_plugins_are_restricted(folder, method, monkeypatch):
     folder.built_in("first", method("first"))
     folder.built_in("second", method("second"))
@@ -206,13 +222,22 @@ def test_the_cores_own_meters_stay_when_plugins_are_restricted(folder, method, m
     assert names(found([folder.package, "harness.meters"])) == ["first", "meters"]
 
 
-def test_restricting_to_a_plugin_that_is_not_there_is_refused(folder, method, monkeypatch):
+@pytest.mark.parametrize("word", ["frist", "-frist", "first,-frist"])
+def test_restricting_to_a_plugin_that_is_not_there_is_refused(folder, method, monkeypatch, word):
     folder.built_in("first", method("first"))
-    monkeypatch.setenv("HARNESS_PLUGINS", "frist")
+    monkeypatch.setenv("HARNESS_PLUGINS", word)
 
     with pytest.raises(UsageError) as error:
         found([folder.package])
     assert str(error.value) == "HARNESS_PLUGINS: unknown plugin 'frist'; did you mean first? Plugins: first"
+
+
+def test_the_cores_own_meters_can_not_be_left_out(folder, monkeypatch):
+    monkeypatch.setenv("HARNESS_PLUGINS", "-meters")
+
+    with pytest.raises(UsageError) as error:
+        found([folder.package, "harness.meters"])
+    assert str(error.value) == "HARNESS_PLUGINS: meters is the core's own and always stays; remove -meters"
 
 
 def test_the_code_of_a_plugin_is_its_folder_without_tests(folder, method):

@@ -26,6 +26,24 @@ def model(layers: int = 2, heads: int = 4, kv_heads: int = 2, seed: int = 0) -> 
     return LlamaForCausalLM(config)
 
 
+class Characters:
+    """The toy's tokenizer: a token is a printable ASCII character or a line's end, 0 ends a text."""
+
+    letters = "\n" + "".join(map(chr, range(32, 127)))
+    vocab_size = 1 + len(letters)
+    stop_ids = (0,)
+    start_ids = ()
+
+    def encode(self, text: str) -> list[int]:
+        return [1 + max(0, self.letters.find(letter)) for letter in text]
+
+    def decode(self, ids: list[int]) -> str:
+        return "".join(self.letters[one - 1] for one in ids if one)
+
+    def chat(self, text: str) -> str:
+        return text
+
+
 def make(context: int = 96, question: int = 5, new_tokens: int = 6) -> Toy:
     subject = LoadedCausalLM(model(), "sdpa")
     generator = torch.Generator().manual_seed(1)
@@ -41,4 +59,4 @@ def make(context: int = 96, question: int = 5, new_tokens: int = 6) -> Toy:
         ]
         return weights, hooks, list(subject._after_prefill), subject.marker
 
-    return Toy(subject, request, state)
+    return Toy(subject, request, state, Characters())
