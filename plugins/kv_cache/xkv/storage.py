@@ -19,6 +19,8 @@ class LowRank:
         positions: of the context's rows.
     """
 
+    append_only = True
+
     def __init__(
         self,
         keys: tuple[Tensor, Tensor],

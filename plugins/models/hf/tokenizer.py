@@ -14,6 +14,7 @@ PROBE = "One of the special magic numbers\n\n  for a-b is: 7281234.\tÉtude 漢�
 UNLIMITED = 10**29  # tokenizers without a limit say 10**30
 PLAIN = "PreTrainedTokenizerFast"  # the class that adds nothing to what tokenizer.json says
 
+
 class Tokenizer:
     """A model folder's tokenizer.
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from harness.api import Arm, Reading, Response
 
+from . import scoring
 from .attention import Batch, install
 from .cache import Cache, Layer
 from .plugin import CausalLM
@@ -89,6 +90,11 @@ class LoadedCausalLM(CausalLM):
             yield from super().answer(request, arms)
             return
         needs = frozenset().union(*(arm.stack.needs() for arm in sharing))
+        apart = [arm for arm in arms if arm not in sharing]
+        if "score" in request:
+            yield from scoring.answer(self, request, sharing, needs)
+            yield from super().answer(request, apart)
+            return
         prefilled = self.prefill(request, needs)
         if self.dtype != torch.float32 or len(sharing) < FEWEST_TOGETHER:
             yield from self._answer_apart(request, prefilled, sharing)
@@ -96,7 +102,7 @@ class LoadedCausalLM(CausalLM):
             for start in range(0, len(sharing), MOST_TOGETHER):
                 yield from self._answer_together(request, prefilled, sharing[start : start + MOST_TOGETHER])
         del prefilled
-        yield from super().answer(request, [arm for arm in arms if arm not in sharing])
+        yield from super().answer(request, apart)
 
     def _answer_together(
         self, request: dict[str, Any], prefilled: Branch, arms: Sequence[Arm]
@@ -128,6 +134,8 @@ class LoadedCausalLM(CausalLM):
 
     @torch.inference_mode()
     def respond(self, request: dict[str, Any], needs: frozenset[Any]) -> Response:
+        if "score" in request:
+            return scoring.respond(self, request, lambda context: self.prefill({"context": list(context)}, needs))
         prefilled = self.prefill(request, needs)
         branch = self.act(prefilled.cache, prefilled.logits)
         del prefilled
@@ -183,6 +191,12 @@ class LoadedCausalLM(CausalLM):
 
     def feed(self, caches: Sequence[Cache], ids: Sequence[list[int]], needs: frozenset[Any] = frozenset()) -> Tensor:
         """Next-token logits after equally many new tokens in each cache, [rows, vocabulary]."""
+        return self.logits(caches, ids, needs)[:, -1]
+
+    def logits(
+        self, caches: Sequence[Cache], ids: Sequence[list[int]], needs: frozenset[Any] = frozenset(), last: int = 1
+    ) -> Tensor:
+        """The same after each of the `last` new tokens, [rows, last, vocabulary]."""
         positions = [cache.positions(len(ids[0])) for cache in caches]
         table = torch.tensor([list(row) for row in positions], device=self.device)
         batch = Batch(caches, positions, needs)
@@ -190,29 +204,35 @@ class LoadedCausalLM(CausalLM):
             input_ids=torch.tensor(ids, device=self.device),
             position_ids=table,
             use_cache=True,
-            logits_to_keep=1,
+            logits_to_keep=last,
             **{self._cache_word: batch},
         )
-        return output.logits[:, -1]
+        return output.logits
 
     def response(self, branch: Branch) -> Response:
         observed = branch.observed | {"end_resident_bytes": float(branch.cache.resident_bytes())}
         return Response({"tokens": branch.tokens}, observed)
 
     def durations(self, start_ns: int, marks: Sequence[tuple[str, int]], end_ns: int) -> list[Reading]:
-        """TTFT: request handed over until its first token is usable on the host. TPOT: (last − first) / (n − 1)."""
-        at = {phase: [ns for name, ns in marks if name == phase] for phase in ("prefill", "compress", "token")}
-        tokens = at["token"]
+        """TTFT: request handed over until its first token is usable on the host. TPOT: (last − first) / (n − 1).
+
+        A request may have several contexts; their prefills add up, and so do their compressions.
+        """
+        tokens = [ns for name, ns in marks if name == "token"]
         gaps = [(after - before) / 1e9 for before, after in pairwise(tokens)]
+        spent: dict[str, int] = {}
+        for (phase, ns), before in zip(marks, [start_ns, *(ns for _, ns in marks)], strict=False):
+            spent[phase] = spent.get(phase, 0) + ns - before
 
         def reading(metric: str, ns: float | None, detail: dict[str, Any] | None = None) -> Reading:
-            reason = None if ns is not None else "needs at least two new tokens"
-            return Reading(metric, None if ns is None else ns / 1e9, "s", "perf_counter_ns", reason, detail=detail)
+            reason = "needs at least two new tokens" if tokens else "continuations are scored, none is decoded"
+            value = None if ns is None else ns / 1e9
+            return Reading(metric, value, "s", "perf_counter_ns", reason if ns is None else None, detail=detail)
 
         return [
             reading("latency_s", end_ns - start_ns),
-            reading("ttft_s", tokens[0] - start_ns),
-            reading("prefill_s", at["prefill"][0] - start_ns),
-            reading("compress_s", at["compress"][0] - at["prefill"][0]),
+            reading("ttft_s", tokens[0] - start_ns if tokens else None),
+            reading("prefill_s", spent["prefill"]),
+            reading("compress_s", spent["compress"]),
             reading("tpot_s", (tokens[-1] - tokens[0]) / (len(tokens) - 1) if gaps else None, {"itl_s": gaps}),
         ]
