@@ -17,7 +17,7 @@ with tempfile.TemporaryDirectory() as folder:
         archive.extractall(place)
     code = "import harness, sys; assert harness.__file__.startswith(sys.argv.pop(1)), harness.__file__; "
     code += "from harness.cli.main import main; main()"
-    for words in (["ls", "methods"], ["run", "+method=xkv", "task=ruler", "--help"]):
+    for words in (["ls", "methods"], ["verify", "xkv"], ["run", "+method=xkv", "task=ruler", "--help"]):
         subprocess.run(
             [sys.executable, "-S", "-c", "import site; site.main(); " + code, str(place), *words],
             cwd=folder,

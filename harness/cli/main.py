@@ -18,6 +18,7 @@ COMMANDS = {
     "pareto": "Show which runs no other beats, in quality against a cost.",
     "ls": "List methods, tasks, models, plugins, runs or studies.",
     "show": "Show everything known of one run.",
+    "verify": "Judge what techniques are claimed to do by the runs in the store.",
     "export": "Write results as csv, md, latex, html, json or parquet.",
     "plugin": "Write a plugin, check it, see which were found.",
 }

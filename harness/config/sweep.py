@@ -48,14 +48,16 @@ class Slot:
         return Setting(self.part.owner.name, self.part.owner.build({**self.part.values, **given}).settings())
 
 
-def make_sweep(words: Sequence[Word], registry: Registry, config_dirs: Iterable[Path] = ()) -> Sweep:
-    """The sweep that a command's words mean.
+def make_sweep(
+    words: Sequence[Word], registry: Registry, config_dirs: Iterable[Path] = (), composer: Composer | None = None
+) -> Sweep:
+    """The sweep that a command's words mean. For many commands, one `composer` composes each name once.
 
     Raises:
         UsageError: a word, name, setting or value that is not there or does not fit.
     """
     _check_heads(words, registry)
-    composer = Composer(registry, config_dirs)
+    composer = composer or Composer(registry, config_dirs)
     names = _names(words, composer)
     choices = {group: _choices(group, names[group], composer) for group in SWEPT}
     _check_reach(words, choices, composer, registry)

@@ -1,0 +1,78 @@
+"""A claim's command into what a run must be to count for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.claims.model import Claim
+from harness.config.compose import Composer
+from harness.config.overrides import read
+from harness.config.sweep import make_sweep
+from harness.config.words import DeviceRequest, Point
+from harness.engine.plan import BASELINE
+from harness.plugin.discovery import Registry
+from harness.plugin.knobs import nearest
+from harness.spec.errors import PluginError, UsageError
+from harness.spec.records import Metric, Plain, Setting
+
+
+@dataclass(frozen=True)
+class Demand:
+    """What the runs of a claim are, every setting filled in."""
+
+    claim: Claim
+    arms: tuple[Setting, ...]
+    task: Setting
+    model: Setting
+    model_name: str
+    device: DeviceRequest
+    metric: Metric
+    n: int  # pairs: samples, or seeds where a method trains or builds
+
+
+def demand(claim: Claim, registry: Registry, composer: Composer | None = None) -> Demand:
+    """
+    Raises:
+        PluginError: the command can't be, or does not give the arms.
+    """
+    try:
+        points = make_sweep(read(claim.command), registry, composer=composer).points
+        first = points[0]
+        if len({repr((point.task, point.model, point.device)) for point in points}) > 1:
+            raise UsageError("the command sweeps over tasks, models or devices; arms share one of each")
+        task = registry.task(first.task.name).build(first.task.knobs)
+        metric = next((one for one in task.metrics if one.name == claim.metric), None)
+        if metric is None:
+            names = [one.name for one in task.metrics]
+            raise UsageError(
+                f"task {task.name} has no metric {claim.metric!r}{nearest(claim.metric, names)} (it has: {names})"
+            )
+        arms = tuple(_arm(arm, points) for arm in claim.arms)
+        seeds = {point.seed for point in points}
+        if tuned := sorted(seeds & set(claim.tuned_on)):
+            raise UsageError(f"its command uses seed {tuned[0]}, which it was tuned on")
+    except UsageError as error:
+        raise PluginError(f"its command does not fit: {error}") from error
+    trained = any(registry.method(arm.name).traits.prepares for arm in arms)
+    n = len(seeds) if trained else len(seeds) * task.planned()
+    return Demand(claim, arms, first.task, first.model, first.model_name, first.device, metric, n)
+
+
+def _arm(arm: Mapping[str, Plain], points: Sequence[Point]) -> Setting:
+    """The one method of the command with these settings."""
+    stacks = {repr(point.stack): point.stack for point in points}
+    alone = [stack[0] for stack in stacks.values() if len(stack) == 1]
+    wanted = {key: value for key, value in arm.items() if key != "method"}
+    if arm.get("method") == BASELINE:
+        return Setting(BASELINE, {})  # joins every command
+    named = [one for one in alone if arm.get("method", one.name) == one.name]
+    for key in wanted:
+        if named and not any(key in one.knobs for one in named):
+            raise UsageError(f"{named[0].name} has no setting {key!r}{nearest(key, named[0].knobs)}")
+    found = [one for one in named if all(one.knobs.get(key) == value for key, value in wanted.items())]
+    if len(found) != 1:
+        many = f"{len(found)} methods with" if found else "no method with"
+        told = ", ".join(f"{key} {value}" for key, value in arm.items()) or "any settings"
+        raise UsageError(f"an arm must be one method of its command; the command gives {many} {told}")
+    return found[0]
