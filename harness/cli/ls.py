@@ -195,7 +195,7 @@ def show(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     console = Console()
     if not console.is_terminal:
         console = Console(width=400)
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, header_style="bold", show_header=any(columns))
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:

@@ -20,6 +20,8 @@ COMMANDS = {
     "show": "Show everything known of one run.",
     "verify": "Judge what techniques are claimed to do by the runs in the store.",
     "export": "Write results as csv, md, latex, html, json or parquet.",
+    "doctor": "Tell what is installed, readable and missing here.",
+    "completion": "Print a script that makes Tab complete commands and words.",
     "plugin": "Write a plugin, check it, see which were found.",
 }
 INTERRUPTED = 130

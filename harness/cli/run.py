@@ -36,7 +36,10 @@ See also: harness ls methods, harness ls tasks."""
 @click.command("run", epilog=EPILOG)
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 @click.option("--dry-run", is_flag=True, help="Check everything and print the plan; run nothing.")
-def command(words: tuple[str, ...], dry_run: bool) -> None:
+@click.option(
+    "--rerun", is_flag=True, help="Do finished work again, as new runs; those there are stay, tagged superseded."
+)
+def command(words: tuple[str, ...], dry_run: bool, rerun: bool) -> None:
     """Run methods on a task beside their baseline, and compare.
 
     What is already in the store is not done again: the same command continues where it was stopped.
@@ -56,14 +59,14 @@ def command(words: tuple[str, ...], dry_run: bool) -> None:
         show_plan(plan, sweep)
         return
     with open_store(url, create=True) as store:
-        run_plan(plan, sweep, registry, store)
+        run_plan(plan, sweep, registry, store, rerun)
 
 
-def run_plan(plan: Plan, sweep: Sweep, registry: Registry, store: Store) -> None:
+def run_plan(plan: Plan, sweep: Sweep, registry: Registry, store: Store, rerun: bool = False) -> None:
     from harness.cli.compare import show_study
     from harness.engine.study import execute, register
 
-    environment_id = register(plan, sweep, store)
+    environment_id = register(plan, sweep, store, rerun)
     show_plan(plan, sweep)
     signal.signal(signal.SIGTERM, interrupt)
     try:

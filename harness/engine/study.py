@@ -29,9 +29,17 @@ class Outcome:
     failures: list[PlannedRun]
 
 
-def register(plan: Plan, sweep: Sweep, store: Store) -> int:
-    """Puts the plan's runs into the store, and learns what of them is done; returns the environment's id."""
+def register(plan: Plan, sweep: Sweep, store: Store, rerun: bool = False) -> int:
+    """Puts the plan's runs into the store, and learns what of them is done; returns the environment's id.
+
+    With `rerun` what is there of them is set aside first, and nothing is done.
+
+    Raises:
+        UsageError: another command works on what should be set aside.
+    """
     environment_id = store.environment(*environment())
+    if rerun:
+        store.set_aside([run.key for run in plan.runs], environment_id)
     records = [record(run, sweep, environment_id) for run in plan.runs]
     for run, number in zip(plan.runs, store.ensure_runs(records), strict=True):
         run.id = number

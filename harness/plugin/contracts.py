@@ -221,6 +221,10 @@ class Model(Knobbed):
         """Itself with every `auto` decided for this device."""
         return self
 
+    def present(self) -> bool | None:
+        """Whether all that `fetch` would fetch is on this machine already; None: can't say without trying."""
+        return None
+
     def fetch(self) -> dict[str, Plain]:
         """Makes it present on this machine; returns where it lies and what exactly it is.
 

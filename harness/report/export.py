@@ -98,8 +98,10 @@ def as_json(report: Report) -> str:
 
 def settled(rows: DataFrame) -> DataFrame:
     """Cells that every format takes: a column that holds lists, or values of several kinds, becomes JSON."""
+    from pandas.api.types import is_object_dtype
+
     found = rows.copy()
-    for name in found.select_dtypes(object).columns:
+    for name in (name for name in found.columns if is_object_dtype(found[name])):
         known = found[name].map(lambda value: value is not None and value == value)
         kinds = {type(value) for value in found.loc[known, name]}
         if kinds and not any(kinds <= alike for alike in ({str}, {bool}, {int, float})):

@@ -122,6 +122,13 @@ def run(store: Store, run_id: int) -> Run:
     return found[run_id]
 
 
+def ids_of(store: Store, keys: Sequence[str], fingerprint: str) -> dict[str, int]:
+    """Runs of one environment by key, those that are there."""
+    run = tables.run.c
+    query = select(run.id, run.key).join(tables.environment).where(tables.environment.c.fingerprint == fingerprint)
+    return {row.key: row.id for row in _rows(store, query, run.key, keys)}
+
+
 def details(store: Store, run_ids: Iterable[int]) -> dict[int, Run]:
     """Runs by id, in the order asked for, those that are there."""
     ids = list(dict.fromkeys(run_ids))
@@ -283,7 +290,7 @@ def members(store: Store, study_id: int) -> list[Member]:
         return [Member(**row._mapping) for row in connection.execute(query)]
 
 
-def _rows(store: Store, query: Select[Any], column: ColumnElement[Any], ids: Iterable[int]) -> list[Row[Any]]:
+def _rows(store: Store, query: Select[Any], column: ColumnElement[Any], ids: Iterable[Any]) -> list[Row[Any]]:
     """Rows whose `column` is among `ids`, in one view of the store."""
     with store.read() as connection:
         return [row for batch in batches(sorted(ids)) for row in connection.execute(query.where(column.in_(batch)))]

