@@ -123,9 +123,7 @@ def release_memory() -> None:
 
 def told(error: BaseException) -> dict[str, Plain]:
     """An error as plain data: a sentence, and where a plugin raised it."""
-    if isinstance(error, HarnessError):
-        return {"reason": str(error), "trace": None}
-    return {"reason": sentence(error), "trace": trace(error)}
+    return {"reason": sentence(error), "trace": None if isinstance(error, HarnessError) else trace(error)}
 
 
 def serve(lines: TextIO, emit: Emit) -> None:

@@ -38,7 +38,12 @@ def called(plugin: Method | Task | Model) -> str:
 
 
 def sentence(error: BaseException, inside: Path | None = None) -> str:
-    """One line: what happened, and where: the last line of the code below `inside`, else the last of all."""
+    """One line: what happened, and where: the last line of the code below `inside`, else the last of all.
+
+    What a plugin wrote for people is said as it wrote it.
+    """
+    if isinstance(error, HarnessError):
+        return str(error)
     message = (str(error).strip() or type(error).__name__).splitlines()[0]
     memory = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
     said = f"{'out of memory: ' if memory else ''}{type(error).__name__}: {message}"
