@@ -49,6 +49,8 @@ def demand(claim: Claim, registry: Registry, composer: Composer | None = None) -
                 f"task {task.name} has no metric {claim.metric!r}{nearest(claim.metric, names)} (it has: {names})"
             )
         arms = tuple(_arm(arm, points) for arm in claim.arms)
+        if len({repr(arm) for arm in arms}) < len(arms):
+            raise UsageError("two of its arms are the same")
         seeds = {point.seed for point in points}
         if tuned := sorted(seeds & set(claim.tuned_on)):
             raise UsageError(f"its command uses seed {tuned[0]}, which it was tuned on")

@@ -65,12 +65,11 @@ class Doubt(NamedTuple):
 
 def doubt(run: Run, arm: Setting, demand: Demand, registry: Registry) -> Doubt | None:
     made, device = run.identity, demand.device
-    method, task, model = (
-        registry.method(arm.name), registry.task(demand.task.name), registry.model(demand.model.name)
-    )  # fmt: skip
+    model = registry.model(demand.model.name)
     others = differing(model, demand.model, made["model"])
     decided = [one.name for one in model.knobs() if one.name in others and one.default == AUTO]
-    asked, knobs = differing(task, demand.task, made["task"]), differing(method, arm, made["stack"][0])
+    asked = differing(registry.task(demand.task.name), demand.task, made["task"])
+    knobs = differing(registry.method(arm.name), arm, made["stack"][0])
     threads = device.threads in (None, made["device"]["threads"])
     checks = [
         (made["task"]["name"] == demand.task.name, f"on another task ({run.task})"),

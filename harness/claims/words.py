@@ -150,7 +150,8 @@ def columns(found: Finding) -> tuple[str, str, str]:
 
 def record(plugin: str, one: Verdict) -> dict[str, Plain]:
     claim = one.claim
-    about = "name kind says source model task setting metric holds value tolerance equal_bytes expected needs".split()
+    about = ["name", "kind", "says", "source", "model", "task", "setting", "metric", "holds", "value", "tolerance"]
+    about += ["equal_bytes", "expected", "needs"]
     return {
         "plugin": plugin,
         **{key: getattr(claim, key) for key in about},

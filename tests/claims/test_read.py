@@ -1,6 +1,7 @@
 """What a claims.yaml may say, and what it is told when it says something else."""
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from harness.config.compose import Composer
 from harness.plugin.discovery import found, load
 from harness.spec.errors import PluginError
 
+ROOT = Path(__file__).parents[2]
 BUILT_IN = {one.name: one for one in found()}
 WITH_CLAIMS = [name for name, one in BUILT_IN.items() if one.folder and (one.folder / "claims.yaml").is_file()]
 
@@ -58,6 +60,15 @@ def test_a_claim_is_read(file, entry):
 
     assert (claim.name, claim.kind, claim.says) == ("wider", entry["kind"], "Wider is better.")
     assert claim.typed == (None if entry is BLOCKED else f"harness run {WINDOWS} seed=7")
+
+
+def test_the_example_in_the_docs_is_a_claim(file):
+    text = (ROOT / "docs" / "write-a-plugin.md").read_text()
+    file.write_text(text.partition("```yaml\n- name:")[2].partition("```")[0].join(["- name:", ""]))
+
+    (claim,) = read_claims(file)
+
+    assert (claim.name, claim.holds, len(claim.arms)) == ("both_ends_beat_the_front", "beats", 2)
 
 
 WRONG = [
@@ -130,6 +141,7 @@ def test_two_claims_of_one_name_are_refused(file):
         ({"metric": "string_mach"}, "no metric 'string_mach'; did you mean string_match?"),
         ({"arms": "[{window: 64}, {window: 32}]"}, "the command gives no method with window 32"),
         ({"arms": "[{window: 64}, {}]"}, "the command gives 2 methods with any settings"),
+        ({"arms": "[{window: 64}, {window: 64, kernel: 5}]"}, "two of its arms are the same"),
         ({"arms": "[{window: 64}, {windw: 16}]"}, "snapkv has no setting 'windw'; did you mean window?"),
     ],
 )
