@@ -49,7 +49,7 @@ class LoadedCausalLM(CausalLM):
         self._cache_word = "cache" if "cache" in parameters else "past_key_values"
         self._after_prefill: list[Callable[[Cache], None]] = []
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def verify(self) -> None:
         """Checks on a few tokens that the model answers the same through this cache as without one.
 
@@ -78,7 +78,7 @@ class LoadedCausalLM(CausalLM):
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def answer(self, request: dict[str, Any], arms: Sequence[Arm]) -> Iterable[tuple[Arm, Response]]:
         """One prefill serves every arm that acts after it; so do decode steps where rounding can't change an answer.
 
@@ -132,7 +132,7 @@ class LoadedCausalLM(CausalLM):
             if response is not None:
                 yield arm, response
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def respond(self, request: dict[str, Any], needs: frozenset[Any]) -> Response:
         if "score" in request:
             return scoring.respond(self, request, lambda context: self.prefill({"context": list(context)}, needs))
