@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -70,14 +70,20 @@ def stored(url: str | None) -> Store:
 
 
 def report_of(store: Store, numbers: tuple[int, ...]) -> Report:
-    """Several numbers are runs, one is a study, none the study last worked on."""
     from harness.report import load
 
-    return load.report_of(store, **selection(numbers))
+    return load.report_of(store, *selection(numbers))
 
 
-def selection(numbers: tuple[int, ...]) -> dict[str, int | tuple[int, ...] | None]:
-    return {"runs": numbers} if len(numbers) > 1 else {"study": numbers[0] if numbers else None}
+class Selection(NamedTuple):
+    """What numbers on the command line mean: several are runs, one is a study, none the study last worked on."""
+
+    study: int | None
+    runs: tuple[int, ...] | None
+
+
+def selection(numbers: tuple[int, ...]) -> Selection:
+    return Selection(None, numbers) if len(numbers) > 1 else Selection(numbers[0] if numbers else None, None)
 
 
 def show_study(store: Store, study_id: int) -> None:

@@ -131,8 +131,10 @@ def counters() -> Iterator[Finding]:
     for meter in load().meters.values():
         absent = meter().unavailable(device)
         yield Finding(MISSING if absent else OK, meter.name, absent or f"can read on {device.kind}")
-    for name, gauge in {"NVML (energy of a GPU)": Nvml(), "RAPL (energy of a CPU)": Rapl()}.items():
-        absent = gauge.unavailable()
+    for name, absent in {
+        "NVML (energy of a GPU)": Nvml().unavailable(),
+        "RAPL (energy of a CPU)": Rapl().unavailable(),
+    }.items():
         yield Finding(MISSING if absent else OK, name, absent or "readable")
 
 

@@ -71,7 +71,11 @@ def made(store: Store, numbers: tuple[int, ...], what: str, form: str) -> str | 
 
     if what == "comparison":
         return export(report_of(store, numbers), form)
-    if what == "runs" and not numbers:
-        return export_frame(load.load_runs(store, study=load.latest(store)), what, form)
-    frames = {"runs": load.load_runs, "samples": load.load_samples, "readings": load.load_readings}
-    return export_frame(frames[what](store, **selection(numbers)), what, form)
+    study, runs = selection(numbers)
+    if what == "runs":
+        found = load.load_runs(store, study=study or (None if runs else load.latest(store)), runs=runs)
+    elif what == "samples":
+        found = load.load_samples(store, study=study, runs=runs)
+    else:
+        found = load.load_readings(store, study=study, runs=runs)
+    return export_frame(found, what, form)

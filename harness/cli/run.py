@@ -6,6 +6,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from importlib import import_module
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -71,7 +72,7 @@ def run_plan(plan: Plan, sweep: Sweep, registry: Registry, store: Store, rerun: 
     signal.signal(signal.SIGTERM, interrupt)
     try:
         with watching() as watch:
-            outcome = execute(plan, sweep, registry, store, environment_id, watch)
+            outcome = execute(plan, sweep, registry, store, environment_id, watch, prepare_table)
     except KeyboardInterrupt:
         done = sum(len(run.done) for run in plan.runs)
         say(
@@ -82,6 +83,12 @@ def run_plan(plan: Plan, sweep: Sweep, registry: Registry, store: Store, rerun: 
     show_study(store, outcome.study_id)
     if outcome.failures:
         raise HarnessError(failures_summed_up(outcome.failures))
+
+
+def prepare_table() -> None:
+    """Imports what the table at the end needs, which takes seconds."""
+    for name in ("pandas", "scipy.optimize", "scipy.stats", "harness.report.tables"):
+        import_module(name)
 
 
 def samples_planned(plan: Plan) -> int:

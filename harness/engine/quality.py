@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,7 @@ class Quality:
     watch: Watch
     timeout_s: float
     events: Events
+    meanwhile: Callable[[], None] = lambda: None  # done while a worker loads, when this process has nothing to do
     apart: set[tuple[int, int]] = field(default_factory=set)  # (bench, sample) to ask arm by arm
     opening: bool = False
     acting: int | None = None
@@ -71,7 +72,7 @@ class Quality:
     def _work(self, bench: Bench, runs: Sequence[PlannedRun]) -> None:
         self.opening, self.acting, self.asked = True, None, []
         with Channel(self.timeout_s, pulse=lambda: self._pulse(runs)) as channel:
-            open_bench(channel, bench, runs)
+            open_bench(channel, bench, runs, self.meanwhile)
             self.opening = False
             for number in pending(bench, runs):
                 wanting = [run for run in runs if number not in run.done and not run.failed]
@@ -176,7 +177,9 @@ def pending(bench: Bench, runs: Sequence[PlannedRun]) -> list[int]:
     return [number for number in range(bench.planned) if any(number not in run.done for run in going)]
 
 
-def open_bench(channel: Channel, bench: Bench, runs: Sequence[PlannedRun]) -> None:
+def open_bench(
+    channel: Channel, bench: Bench, runs: Sequence[PlannedRun], meanwhile: Callable[[], None] = lambda: None
+) -> None:
     """Has a worker load the bench's model and these runs' stacks.
 
     Raises:
@@ -190,6 +193,7 @@ def open_bench(channel: Channel, bench: Bench, runs: Sequence[PlannedRun]) -> No
         runs=[{"run": run.id, "stack": [method.plain() for method in run.spec.stack]} for run in runs],
     )
     assert bench.samples is not None
+    meanwhile()
     for event in channel.hear("ready"):
         if event["event"] == "error":
             raise WorkerGone(event["reason"])

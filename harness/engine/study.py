@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -68,8 +68,16 @@ def record(run: PlannedRun, sweep: Sweep, environment_id: int) -> RunRecord:
     )
 
 
-def execute(plan: Plan, sweep: Sweep, registry: Registry, store: Store, environment_id: int, watch: Watch) -> Outcome:
-    """Does what is missing of a registered plan.
+def execute(
+    plan: Plan,
+    sweep: Sweep,
+    registry: Registry,
+    store: Store,
+    environment_id: int,
+    watch: Watch,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> Outcome:
+    """Does what is missing of a registered plan, and `meanwhile` while a worker loads that is not timed.
 
     Raises:
         KeyboardInterrupt: after what was in flight has been let go and the rest is safe.
@@ -78,7 +86,7 @@ def execute(plan: Plan, sweep: Sweep, registry: Registry, store: Store, environm
     meters = [meter() for meter in registry.meters.values()]
     place = store.place.url.render_as_string(hide_password=False)
     events = Events(registry, watch, study_id, sweep.command, sweep.measure.name, place)
-    quality = Quality(store, watch, sweep.worker_timeout_s, events)
+    quality = Quality(store, watch, sweep.worker_timeout_s, events, meanwhile)
     costs = Costs(store, watch, sweep.worker_timeout_s, sweep.measure, environment_id, meters, events)
     try:
         events.study_started(plan)

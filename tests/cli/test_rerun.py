@@ -43,3 +43,12 @@ def test_what_another_command_works_on_is_not_taken_away(lab):
     assert "another command works on run 2 (shift)" in ended.err
     assert lab.rows("SELECT count(*) FROM run") == [(2,)]
     assert lab.rows("SELECT count(*) FROM tag") == [(0,)]
+
+
+def test_the_table_is_made_ready_while_a_worker_loads_that_is_not_timed(lab, monkeypatch):
+    made_ready = []
+    monkeypatch.setattr("harness.cli.run.prepare_table", lambda: made_ready.append(len(lab.logged("respond"))))
+    lab.run("+method=shift", "task.samples=1")
+    lab.run("+method=shift", "task.samples=1")
+
+    assert made_ready == [0]  # once, before any request; not where only the store is read
