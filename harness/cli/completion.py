@@ -35,10 +35,10 @@ ZSH = """\
 #compdef harness
 _harness() {
     local -a found
-    found=("${(@f)$(harness completion --line "$LBUFFER" 2>/dev/null)}")
+    found=("${(@f)$(harness completion --line "${(j: :)words[1,CURRENT]}" 2>/dev/null)}")
     [[ -n $found ]] && compadd -Q -U -S '' -- $found || _files
 }
-compdef _harness harness
+if [[ $funcstack[1] = _harness ]]; then _harness "$@"; else compdef _harness harness; fi
 """
 FISH = """\
 complete -c harness -f -a '(harness completion --line (commandline -cp) 2>/dev/null)'
