@@ -52,6 +52,9 @@ def command(numbers: tuple[int, ...], conditions: tuple[str, ...], plot: Path | 
     if plot:
         check(plot)
     with stored(url) as store:
+        if not (conditions or plot) and is_self_check(store, numbers):
+            show_self_check(store, *numbers)
+            return
         report = report_of(store, numbers)
     for condition in asked:
         require(report, condition.name)
@@ -90,3 +93,27 @@ def show_study(store: Store, study_id: int) -> None:
     from harness.report.tables import show
 
     show(report_of(store, (study_id,)))
+
+
+def is_self_check(store: Store, numbers: tuple[int, ...]) -> bool:
+    """Whether the study asked for, or the last one, was made by `harness selfcheck`."""
+    from harness.store import queries
+    from harness.store.timings import SELF_CHECK
+
+    if len(numbers) > 1:
+        return False
+    found = queries.study(store, *numbers) if numbers else queries.latest_study(store)
+    return found is not None and found.command.startswith(SELF_CHECK)
+
+
+def show_self_check(store: Store, study_id: int | None = None) -> None:
+    """Of this study, else of the last one."""
+    from harness.report.selfcheck import lay_out, self_checks
+    from harness.report.tables import show_pages
+    from harness.store.queries import latest_study
+
+    if study_id is None:
+        last = latest_study(store)
+        assert last is not None
+        study_id = last.id
+    show_pages(map(lay_out, self_checks(store, study_id)))

@@ -19,6 +19,7 @@ COMMANDS = {
     "ls": "List methods, tasks, models, plugins, runs or studies.",
     "show": "Show everything known of one run.",
     "verify": "Judge what techniques are claimed to do by the runs in the store.",
+    "selfcheck": "Time identity against itself: the smallest difference this machine resolves.",
     "export": "Write results as csv, md, latex, html, json or parquet.",
     "doctor": "Tell what is installed, readable and missing here.",
     "completion": "Print a script that makes Tab complete commands and words.",

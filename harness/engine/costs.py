@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
 from harness.engine.channel import Channel, WorkerGone
+from harness.engine.duration import Span, session_span
 from harness.engine.events import Events
 from harness.engine.plan import Bench, Plan, PlannedRun
 from harness.engine.quality import open_bench
+from harness.engine.stopping import Stop, judge, widest
 from harness.engine.watch import Watch
 from harness.plugin.contracts import Meter
 from harness.plugin.sources import cache_folder
@@ -39,6 +42,7 @@ class Costs:
     environment_id: int
     meters: list[Meter]
     events: Events
+    clock: Callable[[], float] = time.monotonic
 
     @cached_property
     def _timed(self) -> dict[str, int]:
@@ -52,14 +56,30 @@ class Costs:
             session = self._session(bench, [run for run in plan.on(bench) if not run.failed], shown)
             if session is not None:
                 sessions.append(session)
-        processes = [(session, place) for session in sessions for place in self._order(session)]
-        if processes:
-            total = self.measure.processes * sum(len(session.arms) for session in sessions)
-            self.watch.begin("Cost", total, total - len(processes))
+        if sessions:
+            self._announce(sessions)
         for session in sessions:
-            if self._serve(session, [place for one, place in processes if one is session]):
+            if self._serve(session):
                 shown |= {run.id: session.id for run in session.arms if not run.failed}
         return shown
+
+    def check(self, run: PlannedRun) -> int | None:
+        """Times a run beside itself; returns the session, or None where it failed."""
+        session = self._open(run.bench, [run, run])
+        return session.id if self._serve(session) else None
+
+    def span(self, bench: Bench, arms: int) -> Span:
+        """About how long one session takes."""
+        return session_span(bench, arms, self.measure, self.meters)
+
+    def _announce(self, sessions: Sequence[Session]) -> None:
+        whole = sum((self.span(one.bench, len(one.arms)) for one in sessions), Span(0.0, 0.0))
+        least, most = self.measure.processes, self.measure.most
+        each = f"{least} to {most} processes" if most > least else f"{least} process{'es' if least > 1 else ''}"
+        arms = sum(len(session.arms) for session in sessions)
+        self.watch.say(f"Timing {arms} arms ({self.measure.name}), {each} each, {whole.words}.")
+        done = sum(len(of & set(range(least))) for session in sessions for of in session.done.values())
+        self.watch.begin("Cost", least * arms, done)
 
     def _session(self, bench: Bench, runs: Sequence[PlannedRun], shown: dict[int, int]) -> Session | None:
         """The session still to be worked through, or None; what an earlier one holds goes to `shown`."""
@@ -76,53 +96,76 @@ class Costs:
             shown.setdefault(baseline.id, last)
             return None
         arms = [baseline, *(run for run, one in zip(others, held, strict=False) if one is None)]
-        ids = [run.id for run in arms]
+        return self._open(bench, arms)
+
+    def _open(self, bench: Bench, arms: list[PlannedRun]) -> Session:
+        """A session of these arms: one that was broken off, else a new one."""
+        ids, protocol = [run.id for run in arms], asdict(self.measure)
         number = self.store.resume_session(protocol, self.environment_id, ids, owner())
         if number is None:
             number = self.store.open_session(protocol, self.environment_id, ids, owner())
         return Session(bench, arms, number, self.store.processes_done(number))
 
-    def _order(self, session: Session) -> list[tuple[int, int]]:
-        """(process, arm) still to do: A B C, then C B A, and so on, so that a drift hits all arms alike."""
-        order = []
-        for process in range(self.measure.processes):
-            arms = range(len(session.arms)) if process % 2 == 0 else reversed(range(len(session.arms)))
-            order += [(process, arm) for arm in arms if process not in session.done.get(arm, set())]
-        return order
-
-    def _serve(self, session: Session, order: Sequence[tuple[int, int]]) -> bool:
-        """Works through a session; whether it has timings to show."""
-        from filelock import FileLock
-
-        lock = FileLock(cache_folder() / "timing.lock")
-        for process, position in order:
-            run = session.arms[position]
-            if run.failed:
-                continue
-            try:
-                lock.acquire(timeout=0)
-            except TimeoutError:
-                self.watch.say("Waiting: another command is timing on this machine.")
-                lock.acquire()
-            try:
-                self._time(session, process, position)
-            except WorkerGone as gone:
-                run.failed = str(gone)
-                self.store.release(run.id, "failed", f"while it was timed: {gone}")
-                self.events.run_finished(run)
-                self.watch.say(f"{run.stack.label}: failed while it was timed: {gone}")
-                if position == 0:
+    def _serve(self, session: Session) -> bool:
+        """Works through a session, a process of each arm at a time; whether it has timings to show."""
+        began, longest_s, processes = self.clock(), 0.0, 0
+        while (stop := self._stop(session, processes, self.clock() - began, longest_s)) is None:
+            if processes >= self.measure.processes:
+                self.watch.begin("Cost", len(session.arms))
+            started = self.clock()
+            for position in self._order(session, processes):
+                if not self._attempt(session, processes, position):
                     self.store.close_session(session.id, "abandoned")
                     return False
-            finally:
-                lock.release()
+            longest_s = max(longest_s, self.clock() - started)
+            processes += 1
+        if stop.why != "processes" or self.measure.most > 1:
+            self.watch.say(f"{stop.sentence}.")
+        for position, run in enumerate(session.arms):
+            if not run.failed:
+                ended = [stop.reading(processes)]
+                self.store.add_readings(run.id, "session", 1, ended, session.id, position, processes - 1)
         self.store.close_session(session.id)
+        return True
+
+    def _stop(self, session: Session, processes: int, spent_s: float, next_s: float) -> Stop | None:
+        going = [position for position, run in enumerate(session.arms) if not run.failed]
+        return judge(self.measure, processes, spent_s, next_s, lambda: widest(self.store, session.id, going))
+
+    def _order(self, session: Session, process: int) -> list[int]:
+        """Arms still to do: A B C, then C B A, and so on, so that a drift hits all alike."""
+        arms = range(len(session.arms)) if process % 2 == 0 else reversed(range(len(session.arms)))
+        return [arm for arm in arms if process not in session.done.get(arm, set())]
+
+    def _attempt(self, session: Session, process: int, position: int) -> bool:
+        """One process of an arm, if it has not failed before; False where nothing is left to compare with."""
+        from filelock import FileLock
+
+        run = session.arms[position]
+        if run.failed:
+            return True
+        lock = FileLock(cache_folder() / "timing.lock")
+        try:
+            lock.acquire(timeout=0)
+        except TimeoutError:
+            self.watch.say("Waiting: another command is timing on this machine.")
+            lock.acquire()
+        try:
+            self._time(session, process, position)
+        except WorkerGone as gone:
+            run.failed = str(gone)
+            self.store.release(run.id, "failed", f"while it was timed: {gone}")
+            self.events.run_finished(run)
+            self.watch.say(f"{run.stack.label}: failed while it was timed: {gone}")
+            return run is not session.arms[0]
+        finally:
+            lock.release()
         return True
 
     def _time(self, session: Session, process: int, position: int) -> None:
         """One fresh process of one arm: the timed meters, and the untimed ones that have not read this run."""
         bench, run = session.bench, session.arms[position]
-        note = f"{run.stack.label}, process {process + 1} of {self.measure.processes}"
+        note = f"{run.stack.label}, process {process + 1} of {max(process + 1, self.measure.processes)}"
         self.watch.step(note, by=0)
         read = self.store.meters_read([run.id])[run.id]
         once = [one.name for one in self.meters if not one.timed and (one.name, one.revision) not in read]

@@ -79,8 +79,9 @@ def make_table(maker: Maker, runs: Sequence[RunView]) -> Table:
         metrics=tuple(first.metrics),
         rows=tuple(rows),
         notes=(),
+        ended=maker.data.ended(set(sessions(runs))),
     )
-    return replace(table, notes=tuple(notes(table, maker.view.environments)))
+    return replace(table, notes=(*notes(table, maker.view.environments), *maker.view.remarks))
 
 
 def sessions(runs: Iterable[RunView]) -> list[int]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 MORE_IS_BETTER = {"token/s"}
-COMPARED = {"s", "J", *MORE_IS_BETTER}  # units of timed readings that may carry an outcome
+COMPARED = {"s", "J", *MORE_IS_BETTER}  # units of timed readings that may carry an outcome, but for:
+PROTOCOLS_OWN = {"window_s"}  # what the measure asked for
 
 Pair = tuple[RunView, RunView | None]  # a run and its baseline
 
@@ -32,28 +34,46 @@ def cost_cells(data: Data, pairs: Sequence[Pair], measures: Mapping[int, Measure
         return {}
     beside = [data.readings(base.id, run.session_id) for run, base in pairs if base is not None and base is not run]
     own, theirs = pd.concat(frames), pd.concat(beside) if beside else None
-    protocols = [measures.get(run.session_id or 0) for run, _ in pairs]
-    decides = all(one is not None and one.decides for one in protocols)
+    protocols = {run.session_id: measures[run.session_id] for run, _ in pairs if run.session_id in measures}
     cells = {}
     for metric, rows in own.groupby("metric", sort=False):
         before = None if theirs is None else theirs[theirs["metric"] == metric]
         timed = bool(rows["session"].notna().any())
-        cells[str(metric)] = timed_cell(rows, before, decides) if timed else untimed_cell(rows, before)
+        cells[str(metric)] = timed_cell(rows, before, protocols) if timed else untimed_cell(rows, before)
     return cells
 
 
-def timed_cell(rows: DataFrame, baseline: DataFrame | None, decides: bool) -> CostCell:
+def timed_cell(rows: DataFrame, baseline: DataFrame | None, protocols: Mapping[int, Measure]) -> CostCell:
+    """`protocols`: of the sessions the rows come from."""
     rows = rows[rows["session"].notna()]
     groups = by_process(rows)
     values = np.concatenate(list(groups.values()))
+    strict = any(one.strict for one in protocols.values())
+    tails = {f"p{q}": percentile(values, q, strict=strict) for q in (95, 99)}
     found = because(rows, median(list(groups.values())))
-    cell = replace(blank_cell(rows, True), estimate=found, p95=percentile(values, 95), p99=percentile(values, 99))
-    if baseline is None or cell.unit not in COMPARED or cell.estimate.value is None:
+    cell = replace(blank_cell(rows, True), estimate=found, **tails)
+    if baseline is None or not is_compared(cell.metric, cell.unit) or cell.estimate.value is None:
         return cell
     change = compare_processes(by_process(baseline[baseline["session"].notna()]), groups, cell.unit)
-    if not decides and change.change is not None:
-        change = replace(change, outcome=None, interval=None, reason="this measure shows costs and calls nothing")
+    doubt = undecidable(groups, protocols)
+    if doubt and change.change is not None:
+        change = replace(change, outcome=None, interval=None, reason=doubt)
     return replace(cell, change=change.change, comparison=change, reason=None if change.outcome else change.reason)
+
+
+def is_compared(metric: str, unit: str) -> bool:
+    return unit in COMPARED and metric.removeprefix("host_") not in PROTOCOLS_OWN
+
+
+def undecidable(groups: Iterable[tuple[int, int]], protocols: Mapping[int, Measure]) -> str | None:
+    """Why these processes, (session, process) each, may not carry an outcome."""
+    timed = Counter(session for session, _ in groups)
+    if not all(session in protocols and protocols[session].decides for session in timed):
+        return "this measure shows costs and calls nothing"
+    short = [session for session, count in timed.items() if count < protocols[session].processes]
+    if not short:
+        return None
+    return f"{timed[short[0]]} of at least {protocols[short[0]].processes} processes an arm: shown, not called"
 
 
 def compare_processes(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -25,6 +25,8 @@ class Data:
         self._scores = split(scores, ["run", "metric"])
         self._samples = split(view.samples, ["run"])
         self._readings = split(with_distributions(view.readings), ["run"])
+        stops = view.readings[view.readings["metric"] == "stopped_after"]
+        self._ended = {int(row["session"]): row["detail"]["sentence"] for row in stops.to_dict("records")}
         self._no_scores, self._no_readings = scores.iloc[:0], view.readings.iloc[:0]
 
     def scores(self, run: int, metric: str) -> DataFrame:
@@ -48,6 +50,10 @@ class Data:
         if not observed or any("resident_bytes" not in one or "full_bytes" not in one for one in observed):
             return None
         return sum(one["resident_bytes"] for one in observed), sum(one["full_bytes"] for one in observed)
+
+    def ended(self, sessions: Collection[int]) -> tuple[str, ...]:
+        """Why each session was stopped, in a sentence, where it says so."""
+        return tuple(self._ended[session] for session in sorted(sessions) if session in self._ended)
 
     def readings(self, run: int, session: int | None) -> DataFrame:
         """Untimed ones, and those of its first arm in this session."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from harness.report.model import RunView, StudyView
+from harness.report.selfcheck import latest, remark
 from harness.spec.records import Measure, Plain, RunSpec
 from harness.store import queries
 from harness.store.queries import Member, Run
@@ -61,15 +62,18 @@ def view(
     ids = [one.run_id for one in members]
     runs = queries.details(store, ids)
     sessions = queries.sessions(store, [one.session_id for one in members if one.session_id is not None])
+    measures = {number: Measure(**session.measure) for number, session in sessions.items()}
+    homes = {run.environment_id for run in runs.values()} if any(one.decides for one in measures.values()) else ()
     return StudyView(
         title=title,
         runs=tuple(run_view(runs[one.run_id], one) for one in members),
         samples=queries.samples(store, ids),
         scores=queries.scores(store, ids),
         readings=readings,
-        measures={number: Measure(**session.measure) for number, session in sessions.items()},
+        measures=measures,
         defaults=defaults or {},
         environments={run.environment_id: environment_words(run.facts) for run in runs.values()},
+        remarks=tuple(remark(check) for home in homes for check in latest(store, home)),
     )
 
 

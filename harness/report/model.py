@@ -59,6 +59,7 @@ class StudyView:
     measures: Mapping[int, Measure] = field(default_factory=dict)  # by session
     defaults: Mapping[str, Mapping[str, Plain]] = field(default_factory=dict)  # knobs of methods, by name
     environments: Mapping[int, str] = field(default_factory=dict)  # in a few words, by id
+    remarks: tuple[str, ...] = ()  # to stand among the notes
 
 
 @dataclass(frozen=True)
@@ -157,6 +158,7 @@ class Table:
     metrics: tuple[Metric, ...]
     rows: tuple[Row, ...]
     notes: tuple[str, ...]
+    ended: tuple[str, ...] = ()  # how the sessions that timed it came to their end
 
     @property
     def baseline(self) -> Row | None:

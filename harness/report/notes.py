@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from harness.report.model import Row, Table
+from harness.spec.records import Measure
 from harness.stats.resampling import DRAWS, SEED
 
 
@@ -23,6 +24,7 @@ def notes(table: Table, environments: Mapping[int, str]) -> list[str]:
         *(note for row in table.rows for run in row.runs for note in run.about.get("notes", [])),
         *unfinished(table.rows),
         *simulated(table.rows),
+        *unsteady(table.rows),
         *apart(table, environments),
         *seeds(table),
         *dirty(table.rows),
@@ -40,6 +42,18 @@ def simulated(rows: Iterable[Row]) -> Iterator[str]:
     for row in rows:
         if row.compression.simulated:
             yield f"{row.name}: simulated, its saving is computed and not realised in memory"
+
+
+def unsteady(rows: Iterable[Row]) -> Iterator[str]:
+    """Timings that were taken while something still moved."""
+    for row in rows:
+        warm, throttled = row.costs.get("warmup_converged"), row.costs.get("throttled")
+        if warm is not None and warm.estimate.value is not None and warm.estimate.value < 1:
+            loose = round(warm.estimate.n * (1 - warm.estimate.value))
+            yield f"{row.name}: latency had not settled after warming up, in {loose} of {warm.estimate.n} processes"
+        if throttled is not None and throttled.estimate.value:
+            held = round(throttled.estimate.n * throttled.estimate.value)
+            yield f"{row.name}: the clock was held down (heat or power) in {held} of {throttled.estimate.n} processes"
 
 
 def apart(table: Table, environments: Mapping[int, str]) -> Iterator[str]:
@@ -86,11 +100,15 @@ def legend(table: Table) -> list[str]:
 
 
 def protocol(table: Table) -> list[str]:
-    """How timings were taken."""
-    return [
-        f"{one.name}: {one.processes} {'process' if one.processes == 1 else 'processes'} an arm, "
-        f"{one.warmups} warm-ups, {'at least ' if one.seconds else ''}{one.samples} samples"
-        + (f" and {one.seconds:g} s" if one.seconds else "")
-        + ("" if one.decides else "; shown without an outcome")
-        for one in table.measures
-    ]
+    """How timings were taken, and how they came to their end."""
+    return [*map(measure_words, table.measures), *table.ended]
+
+
+def measure_words(one: Measure) -> str:
+    least, most = one.processes, one.most
+    processes = f"{least} to {most} processes" if most > least else f"{least} process{'es' if least > 1 else ''}"
+    samples = f"{'at least ' if one.seconds else ''}{one.samples} samples"
+    samples += f" and {one.seconds:g} s" if one.seconds else ""
+    warmups = f"{'at least ' if one.steady else ''}{one.warmups} warm-ups"
+    shown = "" if one.decides else "; shown without an outcome"
+    return f"{one.name}: {processes} an arm, {warmups}, {samples}{shown}"

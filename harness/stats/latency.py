@@ -14,6 +14,7 @@ from harness.stats.resampling import SEED, Array, draw_hierarchical
 
 THRESHOLD = 0.05
 POWER = 0.8
+SURE = 0.9
 ONE_PROCESS = "one process an arm: shown, not called"
 
 
@@ -99,15 +100,17 @@ def smallest_difference(same: Sequence[LatencyComparison], threshold: float = TH
 
     Where H is the half-width of the log ratio's interval (root mean square over sessions) and S = H / t its
     standard error, an estimate exceeds both H and `threshold` four times in five when the truth lies t₀.₈ × S
-    beyond them. None where no session has an interval.
+    beyond them. Few sessions may have seen too little noise by chance: both are raised to their upper bound
+    (90 %, χ²). None where no session has an interval.
     """
-    from scipy.stats import t
+    from scipy.stats import chi2, t
 
-    known = [(one.half_width, one.processes) for one in same if one.half_width is not None]
+    known = [one for one in same if one.half_width is not None]
     if not known:
         return None
-    squares = np.array([half**2 for half, _ in known])
-    freedoms = np.array([processes - 1 for _, processes in known])
-    error = float(np.sqrt(np.mean(squares / t.ppf(0.975, freedoms) ** 2)))
-    least = max(float(np.sqrt(squares.mean())), log1p(threshold))
+    squares = np.array([(one.half_width or 0.0) ** 2 for one in known])
+    freedoms = np.array([one.processes - 1 for one in known])
+    unseen = float(np.sqrt(freedoms.sum() / chi2.ppf(1 - SURE, freedoms.sum())))
+    error = unseen * float(np.sqrt(np.mean(squares / t.ppf(0.975, freedoms) ** 2)))
+    least = max(unseen * float(np.sqrt(squares.mean())), log1p(threshold))
     return expm1(least + float(t.ppf(POWER, freedoms.min())) * error)

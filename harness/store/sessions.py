@@ -85,7 +85,7 @@ def reusable(
 ) -> list[int | None]:
     """For each pair the newest finished session that timed both in full, in arms of their own."""
     finished = _finished(connection, measure, environment_id, {pair.run_id for pair in pairs})
-    complete = _complete_arms(connection, finished, measure.get("processes", 1), meters)
+    complete = _complete_arms(connection, finished, meters)
     timed: dict[int, list[int]] = {}  # sessions of each run, newest first
     for session_id in sorted(complete, reverse=True):
         for run_id in complete[session_id]:
@@ -104,20 +104,27 @@ def _finished(connection: Connection, measure: Plain, environment_id: int, run_i
 
 
 def _complete_arms(
-    connection: Connection, session_ids: Iterable[int], processes: int, meters: Mapping[str, int]
+    connection: Connection, session_ids: Iterable[int], meters: Mapping[str, int]
 ) -> dict[int, dict[int, set[int]]]:
-    """By session and run, the arms whose every process was read by all `meters` (by any, where none is named)."""
+    """By session and run, the arms that all `meters` (any, where none is named) read in as many processes as arm 0."""
     place = (reading.c.session_id, reading.c.run_id, reading.c.position)
     meter = (reading.c.meter, reading.c.meter_revision)
-    read: dict[tuple[int, int, int], set[tuple[str, int]]] = {}
-    for batch in batches(session_ids):
-        counts = select(*place, *meter).where(reading.c.session_id.in_(batch)).group_by(*place, *meter)
-        for row in connection.execute(counts.having(func.count(distinct(reading.c.process)) >= processes)):
-            read.setdefault((row.session_id, row.run_id, row.position), set()).add((row.meter, row.meter_revision))
+    counts = select(*place, *meter, func.count(distinct(reading.c.process)).label("processes"))
     complete: dict[int, dict[int, set[int]]] = {}
-    for (session_id, run_id, position), done in read.items():
-        if done.issuperset(meters.items()):
-            complete.setdefault(session_id, {}).setdefault(run_id, set()).add(position)
+    for batch in batches(session_ids):
+        rows = connection.execute(counts.where(reading.c.session_id.in_(batch)).group_by(*place, *meter)).all()
+        wanted: dict[int, int] = {}
+        for row in rows:
+            if row.position == 0:
+                wanted[row.session_id] = max(row.processes, wanted.get(row.session_id, 0))
+        read: dict[tuple[int, int, int], set[tuple[str, int]]] = {}
+        for row in rows:
+            if row.processes >= wanted.get(row.session_id, 1):
+                arm_of = (row.session_id, row.run_id, row.position)
+                read.setdefault(arm_of, set()).add((row.meter, row.meter_revision))
+        for (session_id, run_id, position), done in read.items():
+            if done.issuperset(meters.items()):
+                complete.setdefault(session_id, {}).setdefault(run_id, set()).add(position)
     return complete
 
 

@@ -238,7 +238,7 @@ def test_seeds_share_a_row_and_pair_within_a_seed(make):
         [row for one in answers for row in make.samples(one)],
         [row for one, values in answers.items() for row in make.scores(one, values)],
         timings,
-        make.STANDARD,
+        replace(make.STANDARD, processes=1),
     )
     table = only(compare_study(view))
     row = table.rows[1]

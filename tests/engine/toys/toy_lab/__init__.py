@@ -13,7 +13,9 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import exp
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from harness.api import (
@@ -21,6 +23,7 @@ from harness.api import (
     Method,
     Metric,
     Model,
+    Reading,
     Response,
     Sample,
     Score,
@@ -57,9 +60,34 @@ class Counter(Subject):
     kind = "counter"
     seams: Mapping[str, Seam] = {"after_thought": Seam("called with a Thought before it is told")}
 
-    def __init__(self, pause: float) -> None:
+    @classmethod
+    def toy(cls) -> Any:
+        from harness.testing import Toy
+
+        counter = cls(0.0)
+        return Toy(counter, {"number": 3}, lambda: (list(counter.actions), counter.marker))
+
+    def __init__(self, pause: float, noise: float = 0.0, seed: int = 0) -> None:
         self.pause = pause
+        self.noise = noise
         self.actions: list[Any] = []
+        self.spent_s = 0.0
+        if noise:
+            log("load")
+            self.random = Random(f"{seed}/{Path(os.environ['TOY_LOG']).read_text().count('load')}")
+            self.pace = exp(self.random.gauss(0, noise))
+
+    def spend(self, seconds: float) -> None:
+        """Takes time; where there is noise to be told, only says so."""
+        self.spent_s += seconds
+        if not self.noise:
+            time.sleep(seconds)
+
+    def durations(self, start_ns: int, marks: Sequence[tuple[str, int]], end_ns: int) -> list[Reading]:
+        if not self.noise:
+            return super().durations(start_ns, marks, end_ns)
+        told_s = self.spent_s * self.pace * exp(self.random.gauss(0, self.noise))
+        return [Reading("latency_s", told_s, "s", "told")]
 
     @contextmanager
     def at(self, seam: str, action: Any) -> Iterator[None]:
@@ -81,7 +109,8 @@ class Counter(Subject):
 
     def respond(self, request: dict[str, Any], needs: frozenset[Any]) -> Response:
         log(f"respond {request['number']}")
-        time.sleep(self.pause)
+        self.spent_s = 0.0
+        self.spend(self.pause)
         thought = Thought(request["number"])
         for action in self.actions:
             action(thought)
@@ -92,6 +121,8 @@ class Counter(Subject):
 class CounterModel(Model):
     pause: float = knob(0.0, low=0.0, hashed=False, help="seconds a request takes")
     broken: bool = knob(False, help="whether it can't be loaded")
+    noise: float = knob(0.0, low=0.0, help="spread of a clock that only tells the pauses: of processes, of requests")
+    clock: int = knob(0, low=0, help="seeds that clock")
 
     name = "counter"
     kind = "counter"
@@ -102,7 +133,7 @@ class CounterModel(Model):
     def load(self, location: dict[str, Any], device: Any) -> Counter:
         if self.broken:
             raise ValueError("the weights are gone")
-        return Counter(self.pause)
+        return Counter(self.pause, self.noise, self.clock)
 
 
 @dataclass(frozen=True)
@@ -214,6 +245,27 @@ FAILURES = {
 
 
 @dataclass(frozen=True)
+class Slow(Method):
+    """Changes nothing, and takes its time."""
+
+    by: float = knob(0.1, low=0.0, help="time it takes, as a share of what a request takes without it")
+
+    name = "slow"
+    traits = Traits("counting", frozenset({"counter"}), frozenset({"after_thought"}), frozenset({"kept"}))
+
+    @contextmanager
+    def apply(self, subject: Any) -> Iterator[Evidence]:
+        evidence = Evidence()
+
+        def act(thought: Thought) -> None:
+            subject.spend(self.by * subject.pause)
+            evidence.record(kept=KEPT)
+
+        with subject.at("after_thought", act):
+            yield evidence
+
+
+@dataclass(frozen=True)
 class Misplaced(Method):
     """Acts where a counter can't be acted on."""
 
@@ -227,7 +279,7 @@ class Misplaced(Method):
 
 @hookimpl
 def harness_methods() -> list[type[Method]]:
-    return [Shift, Failing, Misplaced]
+    return [Shift, Failing, Slow, Misplaced]
 
 
 @hookimpl
