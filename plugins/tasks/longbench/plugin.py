@@ -140,9 +140,10 @@ class LongBench(Task):
 
     def describe(self) -> dict[str, Any]:
         labels = {METRICS[DATASETS[name].metric].label: None for name in self.names}
-        kind = "LongBench-E" if self.extended else "LongBench"
+        kind, whole = ("LongBench-E", EXTENDED) if self.extended else ("LongBench", tuple(DATASETS))
+        complete = set(self.names) == set(whole)
         return {
-            "datasets": f"{kind}: {', '.join(self.names)}",
+            "datasets": f"{kind}, {f'all {len(whole)}' if complete else ', '.join(self.names)}",
             "context": f"{self.limit:,} tokens, longer prompts cut in the middle",
             "answer": self._budget(),
             "question": "withheld from compression" if self.question == "after" else "seen by compression",

@@ -168,7 +168,7 @@ def test_the_context_is_the_models_where_none_is_given():
 
 def test_describes_its_conditions():
     assert LongBench(datasets=TWO, context=2048).describe() == {
-        "datasets": "LongBench: multi_news, hotpotqa",
+        "datasets": "LongBench, multi_news, hotpotqa",
         "context": "2,048 tokens, longer prompts cut in the middle",
         "answer": "32 to 512 new tokens",
         "question": "withheld from compression",
@@ -177,13 +177,15 @@ def test_describes_its_conditions():
     }
     task = LongBench(datasets=("lcc",), extended=True, new_tokens=20, question="before", chat_template=True, context=90)
     assert task.describe() == {
-        "datasets": "LongBench-E: lcc",
+        "datasets": "LongBench-E, lcc",
         "context": "90 tokens, longer prompts cut in the middle",
         "answer": "20 new tokens (LongBench: 64)",
         "question": "seen by compression",
         "prompt": "chat template, raw text for few-shot and code",
         "score": "edit similarity",
     }
+    assert LongBench(context=2048).describe()["datasets"] == "LongBench, all 21"
+    assert LongBench(context=2048, extended=True).describe()["datasets"] == "LongBench-E, all 13"
 
 
 def test_a_source_for_each_dataset(task):

@@ -1,0 +1,5 @@
+"""Rounding down."""
+
+
+def floored(value: int, step: int) -> int:
+    return value - value % step
