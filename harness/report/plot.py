@@ -13,6 +13,7 @@ from harness.report.pareto import Tradeoff, tradeoff
 from harness.report.settings import settings_text
 from harness.report.units import scale_for
 from harness.spec.errors import HarnessError, UsageError
+from harness.stats.intervals import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -71,89 +72,99 @@ def draw(strips: Sequence[Sequence[Tradeoff]], path: Path) -> None:
     across = max(map(len, strips))
     figure = Figure(figsize=(WIDTH * across, HEIGHT * len(strips)), layout="constrained")
     panels = figure.subplots(len(strips), across, squeeze=False)
+    looks = Looks()
     for strip, places in zip(strips, panels, strict=True):
         for found, place in zip(strip, places, strict=False):
-            panel(place, found)
+            panel(place, found, looks)
         for place in places[len(strip) :]:
             place.set_axis_off()
+    told = [place.get_legend_handles_labels() for place in panels.flat]
+    by_label = {label: handle for handles, labels in told for handle, label in zip(handles, labels, strict=True)}
+    figure.legend(
+        by_label.values(), by_label.keys(), loc="outside lower center", ncols=max(2, across), fontsize="small"
+    )
     figure.savefig(path, dpi=150)
 
 
-def panel(place: Axes, found: Tradeoff) -> None:
-    rows = [row for row in found.table.rows if drawable(found.x, found.y, row)]
-    scale = scale_for(found.x.unit, [value for row in rows if (value := found.x.of(row).value) is not None])
-    (lines if found.x.name == COMPRESSION else scatter)(place, found, rows, scale.factor)
-    place.set_xlabel(f"{found.x.title} ({scale.unit})" if scale.unit else found.x.title)
-    place.set_ylabel(f"{found.y.title} ({found.y.unit})" if found.y.unit else found.y.title)
-    place.set_title(heading(found.table), fontsize="small")
-    place.legend(fontsize="x-small")
+class Looks:
+    """One colour and mark a technique, the same in every panel; the baseline is black."""
 
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
 
-def scatter(place: Axes, found: Tradeoff, rows: Sequence[Row], factor: float) -> None:
-    """A point a row, with its intervals; the frontier as steps between those that no other beats."""
-    for number, row in enumerate(rows):
-        x, y = found.x.of(row), found.y.of(row)
-        assert x.value is not None
-        assert y.value is not None
-        place.errorbar(
-            x.value * factor, y.value,
-            xerr=arms(x, factor), yerr=arms(y), label=f"{row.name} (baseline)" if row.role == "baseline" else row.name,
-            marker="*" if row.role == "baseline" else MARKS[number % len(MARKS)],
-            color="black" if row.role == "baseline" else f"C{number % 10}", linestyle="none", elinewidth=1, capsize=2,
-        )  # fmt: skip
-    on = [row for row, yes in zip(found.table.rows, found.on, strict=True) if yes]
-    corners = sorted((nonan(found.x, row) * factor, nonan(found.y, row)) for row in on)
-    where: Any = "pre" if found.x.higher_is_better else "post"
-    place.step(
-        *zip(*corners, strict=True), where=where, color="grey", linewidth=1, linestyle="--", zorder=0, label="frontier"
-    )
-
-
-def lines(place: Axes, found: Tradeoff, rows: Sequence[Row], factor: float) -> None:
-    """A line a technique over the sizes it was run at, with a band as wide as the interval; the baseline level."""
-    techniques: dict[str, list[Row]] = {}
-    for row in rows:
-        techniques.setdefault(technique(row), []).append(row)
-    for number, (name, alike) in enumerate(techniques.items()):
-        if alike[0].role == "baseline":
-            level(place, found.y, alike[0])
-            continue
-        alike.sort(key=lambda row: nonan(found.x, row))
-        across, up = ([nonan(one, row) for row in alike] for one in (found.x, found.y))
-        color = f"C{number % 10}"
-        place.plot([x * factor for x in across], up, marker=MARKS[number % len(MARKS)], color=color, label=name)
-        ends = [found.y.of(row).interval for row in alike]
-        if len(alike) == 1 and ends[0] is not None:
-            place.vlines(across[0] * factor, *ends[0], color=color, alpha=0.5)
-        elif all(ends):
-            low, high = zip(*(end for end in ends if end), strict=True)
-            place.fill_between([x * factor for x in across], low, high, color=color, alpha=0.15, linewidth=0)
+    def of(self, row: Row) -> dict[str, Any]:
+        label = technique(row)
+        if row.role == "baseline":
+            return {"color": "black", "marker": "*", "label": label}
+        number = self._numbers.setdefault(label, len(self._numbers))
+        return {"color": f"C{number % 10}", "marker": MARKS[number % len(MARKS)], "label": label}
 
 
 def technique(row: Row) -> str:
-    """What is one line: the method with all its settings but the one that asks for a size."""
+    """What looks alike: the method with all its settings but the one that asks for a size."""
     knob = asked(row.compression)[0]
     others = {name: value for name, value in row.settings.items() if name.rpartition(".")[2] != knob}
     name = f"{row.label} ({settings_text(others)})" if others else row.label
-    return f"{name} (control)" if row.role == "control" else name
+    return name if row.role == "method" else f"{name} ({row.role})"
 
 
-def level(place: Axes, y: Axis, baseline: Row) -> None:
-    found = y.of(baseline)
-    place.axhline(nonan(y, baseline), color="black", linewidth=1, linestyle=":", label=f"{baseline.label} (baseline)")
-    if found.interval is not None:
-        place.axhspan(*found.interval, color="black", alpha=0.07, linewidth=0)
+def panel(place: Axes, found: Tradeoff, looks: Looks) -> None:
+    rows = [row for row in found.table.rows if drawable(found.x, found.y, row)]
+    scale = scale_for(found.x.unit, [value for row in rows if (value := found.x.of(row).value) is not None])
+    (lines if found.x.name == COMPRESSION else scatter)(place, found, rows, scale.factor, looks)
+    place.set_xlabel(f"{found.x.title} ({scale.unit})" if scale.unit else found.x.title)
+    place.set_ylabel(f"{found.y.title} ({found.y.unit})" if found.y.unit else found.y.title)
+    place.set_title(heading(found.table), fontsize="small")
 
 
-def nonan(one: Axis, row: Row) -> float:
+def scatter(place: Axes, found: Tradeoff, rows: Sequence[Row], factor: float, looks: Looks) -> None:
+    """A point a row, with its intervals and the size it was asked for; the frontier as steps."""
+    for row in rows:
+        x, y = found.x.of(row), found.y.of(row)
+        at = known(found.x, row) * factor, known(found.y, row)
+        place.errorbar(
+            *at, xerr=arms(x, factor), yerr=arms(y), linestyle="none", elinewidth=0.8, capsize=2, **looks.of(row)
+        )
+        place.annotate(asked(row.compression)[1], at, (4, 4), textcoords="offset points", fontsize="x-small")
+    on = [row for row, yes in zip(found.table.rows, found.on, strict=True) if yes]
+    corners = sorted((known(found.x, row) * factor, known(found.y, row)) for row in on)
+    if corners:
+        where: Any = "pre" if found.x.higher_is_better else "post"
+        frontier = {"color": "grey", "linewidth": 1, "linestyle": "--", "zorder": 0, "label": "frontier"}
+        place.step(*zip(*corners, strict=True), where=where, **frontier)
+
+
+def lines(place: Axes, found: Tradeoff, rows: Sequence[Row], factor: float, looks: Looks) -> None:
+    """A line a technique over the sizes it was run at, with a band as wide as the interval; the baseline's level."""
+    techniques: dict[str, list[Row]] = {}
+    for row in rows:
+        techniques.setdefault(technique(row), []).append(row)
+    for alike in techniques.values():
+        look, interval = looks.of(alike[0]), found.y.of(alike[0]).interval
+        if alike[0].role == "baseline":
+            place.axhline(known(found.y, alike[0]), color="black", linewidth=1, linestyle=":")
+            if interval is not None:
+                place.axhspan(*interval, color="black", alpha=0.06, linewidth=0)
+            continue
+        alike.sort(key=lambda row: known(found.x, row))
+        across = [known(found.x, row) * factor for row in alike]
+        place.plot(across, [known(found.y, row) for row in alike], **look)
+        ends = [end for row in alike if (end := found.y.of(row).interval) is not None]
+        if len(ends) == len(alike) > 1:
+            place.fill_between(across, *zip(*ends, strict=True), color=look["color"], alpha=0.15, linewidth=0)
+        elif interval is not None:
+            place.vlines(across[0], *interval, color=look["color"], alpha=0.5)
+
+
+def known(one: Axis, row: Row) -> float:
     value = one.of(row).value
     assert value is not None
     return value
 
 
-def arms(found: Any, factor: float = 1.0) -> list[list[float]] | None:
+def arms(found: Estimate, factor: float = 1.0) -> list[list[float]] | None:
     """Lengths of an error bar; an interval of a mean need not be centred on it."""
-    if found.interval is None:
+    if found.interval is None or found.value is None:
         return None
     low, high = found.interval
     return [[max(0.0, found.value - low) * factor], [max(0.0, high - found.value) * factor]]
