@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.report.costs import Pair, cost_cells
-from harness.report.data import Data
+from harness.report.data import Array, Data
 from harness.report.model import (
     NOT_COUNTED_HERE,
     Compression,
@@ -126,21 +126,27 @@ class Maker:
 
         if metric.aggregation not in AGGREGATIONS:
             return Estimate(None, None, 0, f"{metric.name} is aggregated by {metric.aggregation}, which is not known")
-        rows = pd.concat([labelled(self.data.scores(run.id, metric.name), run) for run in runs])
+        rows = pd.concat([labelled(self.data.scores(run.id, metric), run) for run in runs])
         reasons = rows["reason"].dropna()
-        found = mean(rows["value"].to_numpy(np.float64), strata(rows, metric), rows["cluster"].tolist())
+        found = mean(
+            rows["value"].to_numpy(np.float64),
+            strata(rows, metric),
+            rows["cluster"].tolist(),
+            weights=weights(rows, metric),
+        )
         return found if found.value is not None or reasons.empty else found._replace(reason=str(reasons.iloc[0]))
 
     def by_sample(self, pairs: Sequence[Pair], metric: Metric) -> Comparison:
         import pandas as pd
 
-        found = [(self.data.pairs(base.id, run.id, metric.name), run) for run, base in pairs if base is not None]
+        found = [(self.data.pairs(base.id, run.id, metric), run) for run, base in pairs if base is not None]
         rows = pd.concat([labelled(one, run) for one, run in found])
         return compare(
             rows["value_before"].to_numpy(np.float64),
             rows["value_after"].to_numpy(np.float64),
             strata(rows, metric),
             rows["cluster"].tolist(),
+            weights=weights(rows, metric),
             higher_is_better=metric.higher_is_better,
         )
 
@@ -150,9 +156,11 @@ class Maker:
         after: list[float] = []
         for run, base in pairs:
             assert base is not None
-            rows = self.data.pairs(base.id, run.id, metric.name)
+            rows = self.data.pairs(base.id, run.id, metric)
             for values, column in ((before, "value_before"), (after, "value_after")):
-                found = mean(rows[column].to_numpy(np.float64), strata(rows, metric)).value
+                found = mean(
+                    rows[column].to_numpy(np.float64), strata(rows, metric), weights=weights(rows, metric)
+                ).value
                 values.append(np.nan if found is None else found)
         return compare_seeds(before, after, higher_is_better=metric.higher_is_better)
 
@@ -184,6 +192,10 @@ def why_not_counted(run: RunView) -> str:
 
 def strata(rows: DataFrame, metric: Metric) -> list[str] | None:
     return rows["stratum"].tolist() if metric.aggregation == "macro_mean" else None
+
+
+def weights(rows: DataFrame, metric: Metric) -> Array | None:
+    return None if metric.weight is None else rows["weight"].to_numpy(np.float64)
 
 
 def labelled(rows: DataFrame, run: RunView) -> DataFrame:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.report.model import StudyView
+from harness.spec.records import Metric
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -29,15 +30,19 @@ class Data:
         self._ended = {int(row["session"]): row["detail"]["sentence"] for row in stops.to_dict("records")}
         self._no_scores, self._no_readings = scores.iloc[:0], view.readings.iloc[:0]
 
-    def scores(self, run: int, metric: str) -> DataFrame:
-        """number, value, reason, stratum, cluster, prompt_hash: one row a sample."""
-        return self._scores.get((run, metric), self._no_scores)
+    def scores(self, run: int, metric: Metric) -> DataFrame:
+        """number, value, reason, stratum, cluster, prompt_hash, weight: one row a sample."""
+        rows = self._scores.get((run, metric.name), self._no_scores)
+        if metric.weight is None:
+            return rows.assign(weight=1.0)
+        weights = self._scores.get((run, metric.weight), self._no_scores)[["number", "value"]]
+        return rows.merge(weights.rename(columns={"value": "weight"}), on="number")
 
-    def pairs(self, baseline: int, candidate: int, metric: str) -> DataFrame:
-        """Samples both runs answered, asked alike: value_before, value_after, stratum, cluster."""
+    def pairs(self, baseline: int, candidate: int, metric: Metric) -> DataFrame:
+        """Samples both runs answered, asked alike: value_before, value_after, stratum, cluster, weight."""
         before, after = self.scores(baseline, metric), self.scores(candidate, metric)
         columns = ["number", "prompt_hash", "value"]
-        shared = before[[*columns, "stratum", "cluster"]].merge(
+        shared = before[[*columns, "stratum", "cluster", "weight"]].merge(
             after[columns], on=["number", "prompt_hash"], suffixes=("_before", "_after")
         )
         return shared.sort_values("number")

@@ -44,7 +44,10 @@ class RunView:
 
     @property
     def metrics(self) -> list[Metric]:
-        return [Metric(**one) for one in self.about.get("metrics", [])]
+        """Those that are shown: a score that only says how much samples count is none."""
+        declared = [Metric(**one) for one in self.about.get("metrics", [])]
+        weights = {one.weight for one in declared}
+        return [one for one in declared if one.name not in weights]
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ class Metric:
     higher_is_better: bool
     aggregation: str = "macro_mean"  # over strata; "mean" over samples
     scale: float = 1.0  # a score times this is in `unit`
+    weight: str | None = None  # the score that says how much each sample counts, itself shown nowhere
 
 
 @dataclass(frozen=True)

@@ -89,10 +89,11 @@ def mean(
     strata: Sequence[Hashable] | None = None,
     clusters: Sequence[Hashable] | None = None,
     *,
+    weights: ArrayLike | None = None,
     level: float = 0.95,
     seed: int = SEED,
 ) -> Estimate:
-    """Macro mean over strata (plain mean without), with its interval.
+    """Macro mean over strata (plain mean without), weighted within them where weights are given, with its interval.
 
     Zeros and ones that stand alone and weigh the same have Wilson's interval, which for equal strata
     is no narrower than a stratified one. Everything else has the stratified bootstrap over clusters,
@@ -103,7 +104,7 @@ def mean(
     array = array[known]
     if len(array) == 0:
         return Estimate(None, None, 0, "no sample has a score")
-    of = design(len(array), keep(strata, known), keep(clusters, known))
+    of = design(len(array), keep(strata, known), keep(clusters, known), kept_weights(weights, known))
     value = weighted_mean(array, of)
     if of.plain and is_binary(array):
         return Estimate(value, share(int(array.sum()), len(array), level), len(array))
@@ -119,6 +120,10 @@ def mean(
 def keep(labels: Sequence[Hashable] | None, known: np.ndarray) -> list[Hashable] | None:
     """Labels of the samples that are known."""
     return None if labels is None else [label for label, kept in zip(labels, known, strict=True) if kept]
+
+
+def kept_weights(weights: ArrayLike | None, known: np.ndarray) -> Array | None:
+    return None if weights is None else np.asarray(weights, np.float64)[known]
 
 
 def differing_units(differences: Array, of: Design) -> np.ndarray:

@@ -20,6 +20,7 @@ from harness.stats.intervals import (
     differing_units,
     is_binary,
     keep,
+    kept_weights,
     span,
     student,
     widen,
@@ -146,11 +147,12 @@ def compare(
     strata: Sequence[Hashable] | None = None,
     clusters: Sequence[Hashable] | None = None,
     *,
+    weights: ArrayLike | None = None,
     higher_is_better: bool = True,
     margin: float = MARGIN,
     seed: int = SEED,
 ) -> Comparison:
-    """Compares two arms sample by sample: the difference of their macro means over `strata`.
+    """Compares two arms sample by sample: the difference of their macro means over `strata`, weighted within them.
 
     - Zeros and ones, each sample a context of its own, equally many a stratum: McNemar's exact test and
       Tango's interval of the pooled pairs. The pooled difference is the macro difference there, and
@@ -164,7 +166,7 @@ def compare(
     before, after = before[known], after[known]
     if len(before) == 0:
         return Comparison(None, None, None, 0, 0, None, "undecided", "no sample in common")
-    of = design(len(before), keep(strata, known), keep(clusters, known))
+    of = design(len(before), keep(strata, known), keep(clusters, known), kept_weights(weights, known))
     raw = (_compare_binary if of.plain and is_binary(before, after) else _compare_means)(before, after, of, seed)
     units = int(differing_units(after - before, of).sum())
     return judge(raw, units, margin * abs(weighted_mean(before, of)), higher_is_better)

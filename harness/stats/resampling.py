@@ -1,8 +1,9 @@
 """Resampling that respects how samples were drawn: contexts (clusters) within subtasks (strata).
 
 Every statistic here is a weighted mean, Σ wᵢ vᵢ. Its weights make it the macro mean over strata,
-wᵢ = 1 / (strata × samples in i's stratum). What is drawn again is a *unit*: all samples that share
-a context, or one sample where nothing is shared. Units are drawn within *blocks*, usually the strata.
+wᵢ = 1 / (strata × samples in i's stratum), or in proportion to given weights within each stratum.
+What is drawn again is a *unit*: all samples that share a context, or one sample where nothing is
+shared. Units are drawn within *blocks*, usually the strata.
 """
 
 from __future__ import annotations
@@ -46,12 +47,21 @@ class Design:
         return len(self.blocks) == len(self.weights) and bool(np.allclose(self.weights, self.weights[0]))
 
 
-def design(count: int, strata: Sequence[Hashable] | None = None, clusters: Sequence[Hashable] | None = None) -> Design:
-    """The design of `count` samples; a cluster that is None or NaN stands alone."""
+def design(
+    count: int,
+    strata: Sequence[Hashable] | None = None,
+    clusters: Sequence[Hashable] | None = None,
+    weights: Array | None = None,
+) -> Design:
+    """The design of `count` samples; a cluster that is None or NaN stands alone.
+
+    With `weights` a stratum's mean is Σ wᵢ vᵢ / Σ wᵢ, a ratio of sums: its linear form is that of `split`.
+    """
     stratum = np.zeros(count, np.intp) if strata is None else _codes(strata)
     units = np.arange(count, dtype=np.intp) if clusters is None else _codes(clusters, none_stands_alone=True)
-    sizes = np.bincount(stratum)
-    return Design(1.0 / (len(sizes) * sizes[stratum]), units, _merge_lone(_blocks(stratum, units)))
+    given = np.ones(count) if weights is None else weights
+    sizes = np.bincount(stratum, given)
+    return Design(given / (len(sizes) * sizes[stratum]), units, _merge_lone(_blocks(stratum, units)))
 
 
 def _codes(labels: Sequence[Hashable], none_stands_alone: bool = False) -> Codes:

@@ -321,6 +321,27 @@ def test_a_metric_where_less_is_better_turns_the_outcome_around(make):
     assert cell.comparison.outcome == "worse"
 
 
+def test_a_metric_with_a_weight_counts_samples_by_it_and_does_not_show_it(make):
+    metrics = [Metric("bits", "bits", False, aggregation="mean", weight="bytes"), Metric("bytes", "", True)]
+    about = {"metrics": [vars(one) for one in metrics]}
+    sizes = [1.0] * 12 + [3.0] * 12
+    values = {1: [2.0] * 12 + [4.0] * 12, 2: [3.0] * 12 + [4.0] * 12}
+    view = make.study(
+        [make.run(1, about=about), make.run(2, "xkv", about=about)],
+        [row for one in values for row in make.samples(one)],
+        [
+            row
+            for one, bits in values.items()
+            for row in (*make.scores(one, bits, "bits"), *make.scores(one, sizes, "bytes"))
+        ],
+    )
+    table = only(compare_study(view))
+
+    assert [metric.name for metric in table.metrics] == ["bits"]
+    assert [row.quality[0].estimate.value for row in table.rows] == [3.5, 3.75]
+    assert table.rows[1].quality[0].comparison.delta == 0.25
+
+
 def test_an_aggregation_nobody_knows_is_unknown(make):
     about = {"metrics": [vars(Metric("auroc", "", True, aggregation="rank"))]}
     view = make.study([make.run(1, about=about)], make.samples(1), make.scores(1, [1] * 24, "auroc"))

@@ -81,6 +81,29 @@ def test_a_cluster_that_is_none_stands_alone():
     assert len(design(3, clusters=[float("nan"), float("nan"), None]).blocks) == 3
 
 
+def test_with_weights_the_mean_is_a_ratio_of_sums_and_spreads_as_one():
+    random = np.random.default_rng(0)
+    weights = random.integers(5, 500, size=60).astype(float)
+    values = random.normal(3.0, 1.0, size=60) + weights / 200
+
+    found = mean(values, weights=weights)
+
+    assert found.value == pytest.approx(np.average(values, weights=weights))
+    ratio = stats.bootstrap(
+        (values, weights),
+        lambda v, w, axis: (v * w).sum(axis=axis) / w.sum(axis=axis),
+        paired=True,
+        method="percentile",
+        random_state=1,
+    ).confidence_interval
+    assert found.interval == pytest.approx((ratio.low, ratio.high), abs=0.06)
+    assert found.interval.half_width != pytest.approx(mean(values).interval.half_width, rel=0.1)
+
+
+def test_weights_count_within_a_stratum_and_strata_alike():
+    assert mean([1, 3, 10], strata=["a", "a", "b"], weights=[1, 3, 50]).value == pytest.approx((2.5 + 10) / 2)
+
+
 def test_one_context_shows_no_spread():
     assert mean([0.2, 0.4], clusters=["a", "a"]).interval is None
 

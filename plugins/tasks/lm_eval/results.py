@@ -1,8 +1,8 @@
 """What a subject answered, judged by lm-eval's task, and lm-eval's values as scores.
 
-lm-eval gives a value a sample and one function for all of them. Where that function is a mean, or
-the exponential of one, the value is a score, and the mean of scores is lm-eval's figure (or its
-logarithm). Any other function, such as corpus BLEU or F1, has no scores: they are unknown.
+lm-eval gives a value a sample and one function for all of them. Where that function is a mean, a
+weighted one, or the exponential of one, the value is a score, and the mean of scores is lm-eval's
+figure (or its logarithm). Any other, such as corpus BLEU or F1, has no scores: they are unknown.
 """
 
 from __future__ import annotations
@@ -23,13 +23,20 @@ class Figure:
     value: Callable[[Any], float] | None  # of lm-eval's value for one sample
     reason: str = ""
 
-    def score(self, given: Any) -> Score:
+    @property
+    def metrics(self) -> list[Metric]:
+        """It, and where samples do not count alike the score that says how much."""
+        weight = self.metric.weight
+        return [self.metric] if weight is None else [self.metric, Metric(weight, "", higher_is_better=True)]
+
+    def scores(self, given: Any) -> list[Score]:
         if self.value is None:
-            return Score(self.metric.name, None, self.reason)
+            return [Score(self.metric.name, None, self.reason)]
         value = self.value(given)
         if math.isnan(value):
-            return Score(self.metric.name, None, "lm-eval's value of it is not a number")
-        return Score(self.metric.name, value)
+            return [Score(self.metric.name, None, "lm-eval's value of it is not a number")]
+        weight = [] if self.metric.weight is None else [Score(self.metric.weight, float(given[1]))]
+        return [Score(self.metric.name, value), *weight]
 
 
 def figures(task: Any) -> dict[tuple[str, str], Figure]:
@@ -49,8 +56,17 @@ def figure(task: Any, name: str, filter_name: str) -> Figure:
         return Figure(Metric(shown, "", higher), lambda value: float(aggregate([value])))
     if aggregate is metrics.perplexity:
         return Figure(Metric(f"log_{shown}", "nats", False), lambda value: -float(value))
+    if aggregate is metrics.weighted_perplexity:
+        return Figure(Metric(f"log_{shown}", "nats", False, weight=f"{shown} weight"), per_weight)
+    if aggregate is metrics.bits_per_byte:
+        return Figure(Metric(shown, "bits", False, weight=f"{shown} weight"), lambda one: per_weight(one) / math.log(2))
     reason = f"{name} is {getattr(aggregate, '__name__', 'a function')} of all samples together, not a mean of theirs"
     return Figure(Metric(shown, "", higher), None, reason)
+
+
+def per_weight(given: tuple[float, float]) -> float:
+    """Nats a word, or a byte, from a log-likelihood and how many there are."""
+    return -float(given[0]) / float(given[1])
 
 
 def results(instances: list[Any], request: dict[str, Any], output: dict[str, Any], processor: Any) -> list[Any]:

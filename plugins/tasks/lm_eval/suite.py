@@ -39,7 +39,7 @@ class Subtask:
         unknown = [name for name in values if name not in self.figures]
         if unknown:
             raise IncompatibleError(f"{self.name} gives a value for {unknown[0][0]}, which its metric_list lacks")
-        return [self.figures[name].score(value) for name, value in values.items()]
+        return [score for name, value in values.items() for score in self.figures[name].scores(value)]
 
     def check(self) -> None:
         """
@@ -97,9 +97,9 @@ class Suite:
     def metrics(self) -> tuple[Metric, ...]:
         found: dict[str, Metric] = {}
         for subtask in self.subtasks:
-            for figure in subtask.figures.values():
-                known = found.setdefault(figure.metric.name, figure.metric)
-                if known != figure.metric:
+            for metric in [metric for figure in subtask.figures.values() for metric in figure.metrics]:
+                known = found.setdefault(metric.name, metric)
+                if known != metric:
                     raise UsageError(
                         f"{known.name} of {subtask.name} is not that of the other tasks; run {subtask.name} apart"
                     )

@@ -91,3 +91,17 @@ def test_answers_until_a_stop_text_through_filters(model, tasks):
             assert "all samples together" in scores[f"bleu,{filter_name}"].reason
             assert sample.target["doc_hash"] == one["doc_hash"]
     assert len({one["resps"][0][0] for one in logged}) > 1
+
+
+def test_rolling_likelihood_in_windows_counts_documents_by_their_words_and_bytes(model, tasks):
+    from harness.stats.intervals import mean as weighted
+
+    theirs = by_lm_eval(model, tasks, "toy_rolling")["results"]["toy_rolling"]
+    ours = by_us(model, tasks, "toy_rolling")
+
+    def figure(name):
+        return weighted(ours[name], weights=ours[f"{name.removeprefix('log_')} weight"]).value
+
+    assert math.exp(figure("log_word_perplexity")) == pytest.approx(theirs["word_perplexity,none"], rel=1e-5)
+    assert math.exp(figure("log_byte_perplexity")) == pytest.approx(theirs["byte_perplexity,none"], rel=1e-5)
+    assert figure("bits_per_byte") == pytest.approx(theirs["bits_per_byte,none"], rel=1e-5)
