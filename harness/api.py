@@ -5,11 +5,11 @@ Everything a plugin needs is imported from here; tests of plugins also use `harn
 
 from harness.plugin.contracts import (
     Arm,
-    Bench,
     Evidence,
     Meter,
     Method,
     Model,
+    Preparation,
     Seam,
     Stack,
     Subject,
@@ -35,7 +35,6 @@ from harness.spec.records import Device, Measure, Metric, Reading, Response, Sam
 
 __all__ = [
     "Arm",
-    "Bench",
     "Device",
     "Evidence",
     "HarnessError",
@@ -47,6 +46,7 @@ __all__ = [
     "Metric",
     "Model",
     "PluginError",
+    "Preparation",
     "Reading",
     "Response",
     "RunEvent",

@@ -12,6 +12,7 @@ from harness.engine.channel import Channel, WorkerGone
 from harness.engine.duration import Span, session_span
 from harness.engine.events import Events
 from harness.engine.plan import Bench, Plan, PlannedRun
+from harness.engine.prepare import prepare
 from harness.engine.quality import open_bench
 from harness.engine.stopping import Stop, judge, widest
 from harness.engine.watch import Watch
@@ -171,6 +172,7 @@ class Costs:
         once = [one.name for one in self.meters if not one.timed and (one.name, one.revision) not in read]
         with Channel(self.timeout_s, pulse=lambda: self.store.heartbeat([], owner(), session.id)) as channel:
             open_bench(channel, bench, [run])
+            prepare(channel, run, self.store, self.watch)
             passes = self._read(channel, run, [*self._timed, *once], note)
         for one in passes:
             if one.meter in once:

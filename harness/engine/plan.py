@@ -71,6 +71,7 @@ class PlannedRun:
     stack: Stack
     role: str  # baseline, method, control
     identity: dict[str, Plain]
+    held: bool  # its stack stays applied from sample to sample, so it shares no work
     baseline: PlannedRun | None = None
     id: int = 0  # in the store, once it is there
     done: set[int] = field(default_factory=set)
@@ -113,6 +114,7 @@ class PlannedRun:
             "conditions": conditions,
             "notes": notes,
             "simulated": any(method.traits.simulated for method in self.stack.methods),
+            "prepares": any(method.traits.prepares in ("trains", "builds") for method in self.stack.methods),
             "family": self.stack.methods[-1].traits.family,
             "metrics": [vars(metric) for metric in bench.task.metrics],
             "model_revision": bench.location["revision"],
@@ -163,7 +165,9 @@ def make_plan(sweep: Sweep, registry: Registry, say: Callable[[str], None]) -> P
             wanted += [(control, "control") for control in controls(registry, stack)]
         for one, role in wanted:
             check_facts(one, bench)
-            run = PlannedRun(bench, one, role if one.label != BASELINE else "baseline", identity(registry, one, bench))
+            role = "baseline" if one.label == BASELINE else role
+            held = one.held(registry.subjects[model.kind].seams)
+            run = PlannedRun(bench, one, role, identity(registry, one, bench), held)
             known = runs.setdefault(run.key, run)
             if role == "method" and known.role == "control":
                 known.role = "method"
@@ -197,10 +201,6 @@ def check_light(registry: Registry, stack: Stack, task: Task, model: Model) -> N
     broken: dict[str, str] = {}
     for method in stack.methods:
         traits = method.traits
-        if traits.prepares:
-            raise IncompatibleError(
-                f"method {method.name} trains, calibrates or builds first, which harness {__version__} does not do yet"
-            )
         if traits.subjects and model.kind not in traits.subjects:
             raise IncompatibleError(
                 f"method {method.name} acts on a {' or '.join(sorted(traits.subjects))}, "
@@ -276,6 +276,15 @@ def fetched(model: Model) -> dict[str, Plain]:
     return location
 
 
+def sources(stack: Stack, bench: Bench) -> tuple[Source, ...]:
+    """The task's data, and what methods prepare from."""
+    found = list(bench.sources)
+    for method in stack.methods:
+        with blaming(method, "name its sources"):
+            found += method.sources()
+    return tuple(found)
+
+
 def plain(plugin: Knobbed) -> dict[str, Plain]:
     return {"name": plugin.name, "knobs": plugin.settings()}
 
@@ -306,6 +315,6 @@ def identity(registry: Registry, stack: Stack, bench: Bench) -> dict[str, Plain]
         "seed": bench.seed,
         "code": {registry.origin_of(one).module: registry.code_of(one) for one in [*plugins, subject]},
         "revisions": {"task": bench.task.revision, "subject": subject.revision, "model": bench.location["revision"]},
-        "sources": [[source.name, source.sha256] for source in bench.sources],
+        "sources": [[source.name, source.sha256] for source in sources(stack, bench)],
         "harness": __version__,
     }

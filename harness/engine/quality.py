@@ -10,10 +10,11 @@ from typing import Any
 from harness.engine.channel import Channel, WorkerGone
 from harness.engine.events import Events
 from harness.engine.plan import Bench, Plan, PlannedRun
+from harness.engine.prepare import artifacts, prepare
 from harness.engine.watch import Watch
 from harness.plugin.blame import blaming, debugging
 from harness.plugin.contracts import Stack
-from harness.spec.errors import PluginError
+from harness.spec.errors import PluginError, SourceError
 from harness.spec.identity import digest
 from harness.spec.records import Plain, Sample, Score
 from harness.store.owners import owner
@@ -74,11 +75,23 @@ class Quality:
         with Channel(self.timeout_s, pulse=lambda: self._pulse(runs)) as channel:
             open_bench(channel, bench, runs, self.meanwhile)
             self.opening = False
-            for number in pending(bench, runs):
-                wanting = [run for run in runs if number not in run.done and not run.failed]
-                groups = [[run] for run in wanting] if (id(bench), number) in self.apart else [wanting]
-                for group in groups:
-                    self._ask(channel, bench, number, group)
+            # What is held runs through its samples alone: applying it is dear, and it shares no work.
+            for batch in [[run for run in runs if not run.held], *([run] for run in runs if run.held)]:
+                self._prepare(channel, batch)
+                for number in pending(bench, batch):
+                    wanting = [run for run in batch if number not in run.done and not run.failed]
+                    groups = [[run] for run in wanting] if (id(bench), number) in self.apart else [wanting]
+                    for group in groups:
+                        self._ask(channel, bench, number, group)
+
+    def _prepare(self, channel: Channel, runs: Sequence[PlannedRun]) -> None:
+        for run in runs:
+            self.acting = run.id
+            try:
+                prepare(channel, run, self.store, self.watch)
+            except (PluginError, SourceError) as error:
+                self._fail(run, "failed", str(error))
+        self.acting = None
 
     def _pulse(self, runs: Sequence[PlannedRun]) -> None:
         self.store.heartbeat([run.id for run in runs if not run.failed], owner())
@@ -190,13 +203,19 @@ def open_bench(
         model={"name": bench.model.name, "knobs": bench.model.settings()},
         location=bench.location,
         device=bench.device.plain(),
-        runs=[{"run": run.id, "stack": [method.plain() for method in run.spec.stack]} for run in runs],
+        runs=[opened(run) for run in runs],
     )
     assert bench.samples is not None
     meanwhile()
     for event in channel.hear("ready"):
         if event["event"] == "error":
             raise WorkerGone(event["reason"])
+
+
+def opened(run: PlannedRun) -> dict[str, Plain]:
+    """What a worker is told of a run."""
+    kept = [None if path is None else str(path) for path in artifacts(run)]
+    return {"run": run.id, "stack": [method.plain() for method in run.spec.stack], "artifacts": kept}
 
 
 def doubts(stack: Stack, evidence: Mapping[str, float], observed: Mapping[str, float]) -> str | None:

@@ -11,7 +11,7 @@ from harness.config.words import Sweep
 from harness.engine.costs import Costs
 from harness.engine.environment import environment
 from harness.engine.events import Events
-from harness.engine.plan import Plan, PlannedRun
+from harness.engine.plan import Plan, PlannedRun, sources
 from harness.engine.quality import Quality
 from harness.engine.watch import Watch
 from harness.plugin.discovery import Registry
@@ -64,7 +64,7 @@ def record(run: PlannedRun, sweep: Sweep, environment_id: int) -> RunRecord:
         about=run.about(),
         planned=bench.planned,
         tags=tuple(sweep.tags),
-        sources=bench.sources,
+        sources=sources(run.stack, bench),
     )
 
 

@@ -14,46 +14,15 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TextIO
 
-from harness.plugin.blame import sentence, trace
-from harness.plugin.contracts import Stack, Subject, Workload
+from harness.engine.arm import Emit, Hold, RunArm, told
+from harness.plugin.contracts import Preparation, Stack, Subject, Workload
 from harness.plugin.discovery import Registry, load
-from harness.spec.errors import HarnessError, PluginError
-from harness.spec.records import Device, Measure, Plain, Response, Setting
-
-Emit = Callable[..., None]
-
-
-@dataclass
-class RunArm:
-    """One run's place in this worker."""
-
-    run: int
-    stack: Stack
-    emit: Emit
-    evidence: dict[str, float] = field(default_factory=dict)
-    failed: bool = False
-
-    @contextmanager
-    def _applied(self, subject: Subject) -> Iterator[None]:
-        self.emit("acting", run=self.run)
-        try:
-            with self.stack.apply(subject) as evidences:
-                yield
-                self.evidence = self.stack.evidence(evidences)
-        except (Exception, SystemExit) as error:
-            self.failed = True
-            self.emit("failed", run=self.run, **told(error))
-        if self.failed:
-            release_memory()  # not sooner: while it is handled, an error holds what its frames held
-        self.emit("acting", run=None)
-
-    def apply(self, subject: Subject) -> AbstractContextManager[None]:
-        return self._applied(subject)
+from harness.spec.errors import PluginError
+from harness.spec.records import Device, Measure, Plain, Reading, Response, Setting
 
 
 @dataclass
@@ -62,10 +31,30 @@ class Worker:
     emit: Emit
     subject: Subject
     device: Device
+    hold: Hold
     arms: dict[int, RunArm]
+
+    def prepare(
+        self, run: int, member: int, folder: str, artifact: str, seed: int, materials: dict[str, Plain]
+    ) -> None:
+        """Has a member of a stack fill `folder`, which the command's process then moves to `artifact`."""
+        arm = self.arms[run]
+        method = arm.stack.methods[member]
+        self.hold.release()
+        started = time.perf_counter()
+        with Stack(arm.stack.methods[:member]).apply(self.subject, arm.artifacts[:member]):
+            method.prepare(
+                Preparation(self.subject, seed, Path(folder), materials, progress=lambda: self.emit("progress"))
+            )
+        self.subject.synchronize()
+        arm.artifacts[member] = Path(artifact)
+        took = Reading("prepare_s", time.perf_counter() - started, "s", "perf_counter")
+        self.emit("prepared", readings=[asdict(took)])
 
     def answer(self, request: dict[str, Plain], runs: list[int]) -> None:
         arms = [arm for arm in (self.arms[run] for run in runs) if not arm.failed]
+        if not all(arm.stack.held(self.subject.seams) for arm in arms):
+            self.hold.release()  # the others share work before they are applied
         for arm, response in self.subject.answer(request, arms):
             assert isinstance(arm, RunArm)
             self.emit("answer", run=arm.run, output=response.output, observed=response.observed, evidence=arm.evidence)
@@ -73,6 +62,8 @@ class Worker:
 
     def read(self, run: int, meters: list[str], requests: list[dict[str, Plain]], measure: dict[str, Plain]) -> None:
         arm = self.arms[run]
+        if arm.stack.held(self.subject.seams):
+            self.hold.enter(arm, self.subject)  # packing weights is no part of a request
         workload = Workload(
             self.subject,
             self.device,
@@ -88,9 +79,9 @@ class Worker:
 
     def _execute(self, arm: RunArm, request: dict[str, Plain]) -> Response:
         """One request under the arm's stack, nothing shared; evidence is demanded here too."""
-        with arm.stack.apply(self.subject) as evidences:
+        with arm.applied(self.subject) as take:
             response = self.subject.respond(request, arm.stack.needs())
-            missing = arm.stack.missing(arm.stack.evidence(evidences))
+            missing = arm.stack.missing(take())
         if missing:
             raise PluginError(f"{arm.stack.label} left no evidence of {', '.join(missing)} in a timed sample")
         return response
@@ -103,27 +94,24 @@ def open_worker(message: dict[str, Plain], emit: Emit) -> Worker:
     started = time.perf_counter()
     recipe = registry.model(message["model"]["name"]).build(message["model"]["knobs"])
     subject = recipe.load(message["location"], device)
-    arms = {run["run"]: RunArm(run["run"], build_stack(registry, run["stack"]), emit) for run in message["runs"]}
+    hold = Hold()
+    arms = {
+        run["run"]: RunArm(
+            run["run"],
+            build_stack(registry, run["stack"]),
+            emit,
+            [None if path is None else Path(path) for path in run["artifacts"]],
+            hold,
+        )
+        for run in message["runs"]
+    }
     emit("ready", load_s=time.perf_counter() - started)
-    return Worker(registry, emit, subject, device, arms)
+    return Worker(registry, emit, subject, device, hold, arms)
 
 
 def build_stack(registry: Registry, stack: list[dict[str, Plain]]) -> Stack:
     settings = [Setting.from_plain(one) for one in stack]
     return Stack(tuple(registry.method(one.name).build(one.knobs) for one in settings))
-
-
-def release_memory() -> None:
-    if "torch" in sys.modules:
-        import torch
-
-        if torch.cuda.is_initialized():
-            torch.cuda.empty_cache()
-
-
-def told(error: BaseException) -> dict[str, Plain]:
-    """An error as plain data: a sentence, and where a plugin raised it."""
-    return {"reason": sentence(error), "trace": None if isinstance(error, HarnessError) else trace(error)}
 
 
 def serve(lines: TextIO, emit: Emit) -> None:
@@ -138,7 +126,7 @@ def serve(lines: TextIO, emit: Emit) -> None:
             elif do == "close":
                 return
             elif worker is not None:
-                getattr(worker, {"answer": "answer", "read": "read"}[do])(**message)
+                getattr(worker, {"prepare": "prepare", "answer": "answer", "read": "read"}[do])(**message)
         except Exception as error:
             emit("error", **told(error))
 

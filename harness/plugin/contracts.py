@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from harness.plugin.knobs import Knobbed
 from harness.spec.records import Device, Measure, Metric, Plain, Reading, Response, Sample, Score, Source
@@ -30,7 +30,7 @@ class Traits:
     requires: frozenset[str] = frozenset()  # facts about the subject's state it relies on ...
     breaks: frozenset[str] = frozenset()  # ... and those that no longer hold once it has acted
     simulated: bool = False  # its saving is computed, not realised
-    prepares: bool = False  # it trains, calibrates or builds first
+    prepares: Literal["", "calibrates", "trains", "builds"] = ""  # what it does first, if anything
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Seam:
 
     help: str
     shared: bool = False  # acts after work that several methods can share, such as a prefill
+    held: bool = False  # acts once, before any sample, and stays: weights are packed once, not for every sample
 
 
 class Evidence:
@@ -58,12 +59,15 @@ class Evidence:
         return taken
 
 
-class Bench(Protocol):
-    """What a method may prepare with: the same data, budget, recipe and seed as its baseline's."""
+@dataclass
+class Preparation:
+    """What a method prepares with, in the worker. The members of its stack before it are applied meanwhile."""
 
-    subject: Subject
+    subject: Any
     seed: int
-    folder: Path  # the artifact's place in the cache, keyed by everything that made it
+    folder: Path  # where to leave what it prepared, empty at first; kept under everything that made it
+    materials: dict[str, Plain]  # what its `materials` gave
+    progress: Callable[[], None] = field(default=lambda: None)  # call it now and then: silence is taken for a hang
 
 
 @dataclass(frozen=True)
@@ -88,12 +92,27 @@ class Method(Knobbed):
             IncompatibleError: what does not fit, and what would.
         """
 
-    def prepare(self, bench: Bench) -> Path | None:
-        """Trains, calibrates or builds; returns the artifact. Called where `traits.prepares`."""
-        return None
+    def sources(self) -> list[Source]:
+        """Data of its own that it prepares from, made present if need be.
+
+        Raises:
+            SourceError: can't be had, or is not what its checksum says.
+        """
+        return []
+
+    def materials(self, processor: Any, seed: int) -> dict[str, Plain]:
+        """What it prepares from, as plain data: called where samples are made, with the model's processor."""
+        return {}
+
+    def prepare(self, preparation: Preparation) -> None:
+        """Trains, calibrates or builds, and leaves the result in the folder. Called where `traits.prepares`."""
+        raise NotImplementedError
 
     def apply(self, subject: Any, artifact: Path | None = None) -> AbstractContextManager[Evidence]:
-        """Acts while the context is open, and gives the subject back as it was, after an exception too."""
+        """Acts while the context is open, and gives the subject back as it was, after an exception too.
+
+        `artifact` is the folder that `prepare` filled, where there was something to prepare.
+        """
         raise NotImplementedError
 
 
@@ -110,6 +129,10 @@ class Stack:
     @property
     def seams(self) -> frozenset[str]:
         return frozenset().union(*(method.traits.seams for method in self.methods))
+
+    def held(self, seams: Mapping[str, Seam]) -> bool:
+        """Whether it stays applied from sample to sample."""
+        return any(seams[name].held for name in self.seams)
 
     def needs(self) -> frozenset[Any]:
         return frozenset().union(*(method.needs() for method in self.methods))

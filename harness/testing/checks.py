@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
-from harness.plugin.contracts import Meter, Method, Model, Stack, Subject, Task, Workload
+from harness.plugin.contracts import Meter, Method, Model, Preparation, Stack, Subject, Task, Workload
 from harness.plugin.knobs import Knobbed
 from harness.spec.errors import HarnessError
 from harness.spec.records import Device, Measure, Reading, Response, Sample
@@ -47,10 +49,21 @@ Check: TypeAlias = Callable[[Any, Toy], None]
 def answered(method: Method | None, toy: Toy) -> Answer:
     """The toy's answer under a method, or under none."""
     stack = Stack((method,) if method else ())
-    with stack.apply(toy.subject) as evidences:
+    with prepared(method, toy) as artifact, stack.apply(toy.subject, [artifact] if artifact else []) as evidences:
         response = toy.subject.respond(toy.request, stack.needs())
         evidence = stack.evidence(evidences) if method else {}
     return Answer(response, evidence)
+
+
+@contextmanager
+def prepared(method: Method | None, toy: Toy) -> Iterator[Path | None]:
+    """The folder with what a method prepared on the toy, for one that prepares."""
+    if method is None or not method.traits.prepares:
+        yield None
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        method.prepare(Preparation(toy.subject, 0, Path(folder), method.materials(toy.processor, 0)))
+        yield Path(folder)
 
 
 def demand(kept: bool, why: str) -> None:
@@ -84,7 +97,7 @@ def gives_the_subject_back_after_an_exception(method: Method, toy: Toy) -> None:
     before, state = answered(None, toy), toy.state()
     planted = RuntimeError("planted")
     try:
-        with method.apply(toy.subject):
+        with prepared(method, toy) as artifact, Stack((method,)).apply(toy.subject, [artifact] if artifact else []):
             raise planted
     except RuntimeError as error:
         demand(error is planted, f"an exception raised while it was applied became {error!r}")

@@ -15,7 +15,8 @@ from functools import cache
 
 import pytest
 
-from harness.engine.worker import RunArm, build_stack
+from harness.engine.arm import RunArm
+from harness.engine.worker import build_stack
 from harness.plugin.discovery import load
 from harness.spec.records import Device
 from harness_plugins.subjects.causal_lm.tests.test_subject import bare

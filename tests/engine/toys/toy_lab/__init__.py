@@ -23,6 +23,7 @@ from harness.api import (
     Method,
     Metric,
     Model,
+    Preparation,
     Reading,
     Response,
     Sample,
@@ -58,7 +59,10 @@ class Thought:
 
 class Counter(Subject):
     kind = "counter"
-    seams: Mapping[str, Seam] = {"after_thought": Seam("called with a Thought before it is told")}
+    seams: Mapping[str, Seam] = {
+        "after_thought": Seam("called with a Thought before it is told"),
+        "habit": Seam("called with a Thought, after what was put there once", held=True),
+    }
 
     @classmethod
     def toy(cls) -> Any:
@@ -277,9 +281,51 @@ class Misplaced(Method):
         yield Evidence()
 
 
+@dataclass(frozen=True)
+class Learned(Method):
+    """Learns first how much to add, and then adds it out of habit."""
+
+    by: int = knob(2, help="what it learns")
+    fails: bool = knob(False, help="whether it can't learn")
+
+    name = "learned"
+    traits = Traits(
+        "counting",
+        frozenset({"counter"}),
+        frozenset({"habit"}),
+        frozenset({"added"}),
+        prepares="trains",
+    )
+    neutral = {"by": 0}
+
+    def materials(self, processor: Any, seed: int) -> dict[str, Any]:
+        return {"lesson": self.by}
+
+    def prepare(self, preparation: Preparation) -> None:
+        log("prepare")
+        if self.fails:
+            raise ValueError("too hard")
+        preparation.progress()
+        (preparation.folder / "habit").write_text(str(preparation.materials["lesson"]))
+
+    @contextmanager
+    def apply(self, subject: Any, artifact: Path | None = None) -> Iterator[Evidence]:
+        assert artifact is not None
+        log("hold")
+        evidence, by = Evidence(), int((artifact / "habit").read_text())
+        evidence.record(added=by)  # once: every sample must carry it
+
+        def add(thought: Thought) -> None:
+            thought.value += by
+
+        with subject.at("habit", add):
+            yield evidence
+        log("let go")
+
+
 @hookimpl
 def harness_methods() -> list[type[Method]]:
-    return [Shift, Failing, Slow, Misplaced]
+    return [Shift, Failing, Slow, Misplaced, Learned]
 
 
 @hookimpl

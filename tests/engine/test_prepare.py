@@ -1,0 +1,50 @@
+"""Methods that learn first, and what stays applied from sample to sample."""
+
+import json
+
+
+def test_what_was_prepared_is_kept_and_its_time_recorded(lab):
+    assert lab.run("+method=learned").code == 0
+    assert lab.run("+method=learned", "task.samples=6").code == 0
+
+    assert lab.logged("prepare") == ["prepare"]
+    assert [row[-1] for row in lab.results() if row[0] == "learned"] == [0.0] * 6
+    ((took, unit),) = lab.rows("SELECT value, unit FROM reading WHERE metric = 'prepare_s'")
+    assert took > 0
+    assert unit == "s"
+
+
+def test_another_setting_prepares_anew(lab):
+    lab.run("+method=learned", "method.learned.by=2,0")
+
+    assert len(lab.logged("prepare")) == 2
+    scores = [row[-1] for row in lab.results() if row[0] == "learned"]
+    assert sorted(scores) == [0.0] * 4 + [1.0] * 4
+
+
+def test_a_held_method_is_applied_once_a_process_and_proves_itself_in_every_sample(lab):
+    ended = lab.run("+method=shift,learned,slow")
+
+    assert ended.code == 0
+    assert len(lab.logged("hold")) == 2  # quality, and its process of the costs
+    evidence = [json.loads(row[4]) for row in lab.results() if row[0] == "learned"]
+    assert evidence == [{"added": 2.0}] * 4
+    assert [row[-1] for row in lab.results() if row[0] == "shift"] == [1.0, 0.0, 1.0, 0.0]  # nobody else's habit
+
+
+def test_a_stack_with_a_held_member_carries_the_evidence_of_all(lab):
+    lab.run("+method=[learned,shift]")
+
+    evidence = [json.loads(row[4]) for row in lab.results() if row[0] == "learned+shift"]
+    assert evidence == [{"learned.added": 2.0, "shift.kept": 7.0}] * 4
+    assert len(lab.logged("hold")) == 2
+
+
+def test_one_that_can_not_prepare_fails_alone_with_its_reason(lab):
+    ended = lab.run("+method=shift,learned", "method.learned.fails=true")
+
+    assert ended.code == 1
+    assert lab.runs()["shift"] == ("done", 4)
+    assert lab.runs()["learned"] == ("failed", 0)
+    assert "while learned prepared: ValueError: too hard" in ended.err
+    assert "Traceback" not in ended.err
