@@ -14,6 +14,7 @@ from harness.version import __version__
 
 COMMANDS = {
     "run": "Run methods on a task beside their baseline, and compare.",
+    "validate": "Check and estimate what run would do; run nothing.",
     "compare": "Compare the runs of a study, or runs with one of them; draw it, or fail on a regression.",
     "pareto": "Show which runs no other beats, in quality against a cost.",
     "ls": "List methods, tasks, models, plugins, runs or studies.",

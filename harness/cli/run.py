@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from types import FrameType
 from typing import TYPE_CHECKING
@@ -36,7 +36,7 @@ See also: harness ls methods, harness ls tasks."""
 
 @click.command("run", epilog=EPILOG)
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
-@click.option("--dry-run", is_flag=True, help="Check everything and print the plan; run nothing.")
+@click.option("--dry-run", is_flag=True, help="Check everything and print the plan; run nothing. See harness validate.")
 @click.option(
     "--rerun", is_flag=True, help="Do finished work again, as new runs; those there are stay, tagged superseded."
 )
@@ -45,6 +45,11 @@ def command(words: tuple[str, ...], dry_run: bool, rerun: bool) -> None:
 
     What is already in the store is not done again: the same command continues where it was stopped.
     """
+    if dry_run:
+        from harness.cli.validate import validate
+
+        validate(words)
+        return
     from harness.config.overrides import read
     from harness.config.sweep import make_sweep
     from harness.engine.plan import make_plan
@@ -56,9 +61,6 @@ def command(words: tuple[str, ...], dry_run: bool, rerun: bool) -> None:
     sweep = make_sweep(read(words), registry)
     url = store_url(sweep.store_url)
     plan = make_plan(sweep, registry, say)
-    if dry_run:
-        show_plan(plan, sweep)
-        return
     with open_store(url, create=True) as store:
         run_plan(plan, sweep, registry, store, rerun)
 
@@ -68,7 +70,7 @@ def run_plan(plan: Plan, sweep: Sweep, registry: Registry, store: Store, rerun: 
     from harness.engine.study import execute, register
 
     environment_id = register(plan, sweep, store, rerun)
-    show_plan(plan, sweep)
+    show_plan(plan, sweep, say)
     signal.signal(signal.SIGTERM, interrupt)
     try:
         with watching() as watch:
@@ -104,28 +106,20 @@ def interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def show_plan(plan: Plan, sweep: Sweep) -> None:
+def show_plan(plan: Plan, sweep: Sweep, tell: Callable[[str], None]) -> None:
     """What will run, and about how long it takes, before it starts."""
+    from harness.engine.duration import duration
+
     planned, done = samples_planned(plan), sum(len(run.done) for run in plan.runs)
     arms = Counter(run.stack.label for run in plan.runs)
     names = ", ".join(f"{label} ×{count}" if count > 1 else label for label, count in arms.items())
     tasks = ", ".join(sorted({bench.task.name for bench in plan.benches}))
     models = ", ".join(sorted({bench.model_name for bench in plan.benches}))
     device = plan.benches[0].device
-    say(f"Plan: {len(plan.runs)} runs ({names}) of {tasks} on {models}, {device.kind}, {device.threads} threads.")
+    tell(f"Plan: {len(plan.runs)} runs ({names}) of {tasks} on {models}, {device.kind}, {device.threads} threads.")
     seconds = plan.seconds()
     guess = "" if seconds is None or done == planned else f", about {duration(seconds)} (a rough guess)"
-    say(f"Quality: {planned} samples, {done} done{guess}. Cost: measure={sweep.measure.name}, timed after it.")
-
-
-def duration(seconds: float) -> str:
-    return (
-        f"{seconds:.0f} s"
-        if seconds < 90
-        else f"{seconds / 60:.0f} min"
-        if seconds < 5400
-        else f"{seconds / 3600:.1f} h"
-    )
+    tell(f"Quality: {planned} samples, {done} done{guess}. Cost: measure={sweep.measure.name}, timed after it.")
 
 
 def say(text: str) -> None:

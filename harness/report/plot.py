@@ -129,9 +129,11 @@ def scatter(place: Axes, found: Tradeoff, rows: Sequence[Row], factor: float, lo
     on = [row for row, yes in zip(found.table.rows, found.on, strict=True) if yes]
     corners = sorted((known(found.x, row) * factor, known(found.y, row)) for row in on)
     if corners:
-        where: Any = "pre" if found.x.higher_is_better else "post"
-        frontier = {"color": "grey", "linewidth": 1, "linestyle": "--", "zorder": 0, "label": "frontier"}
-        place.step(*zip(*corners, strict=True), where=where, **frontier)
+        across, up = zip(*corners, strict=True)
+        place.step(
+            across, up, where="pre" if found.x.higher_is_better else "post",
+            color="grey", linewidth=1, linestyle="--", zorder=0, label="frontier",
+        )  # fmt: skip
 
 
 def lines(place: Axes, found: Tradeoff, rows: Sequence[Row], factor: float, looks: Looks) -> None:
@@ -151,7 +153,8 @@ def lines(place: Axes, found: Tradeoff, rows: Sequence[Row], factor: float, look
         place.plot(across, [known(found.y, row) for row in alike], **look)
         ends = [end for row in alike if (end := found.y.of(row).interval) is not None]
         if len(ends) == len(alike) > 1:
-            place.fill_between(across, *zip(*ends, strict=True), color=look["color"], alpha=0.15, linewidth=0)
+            low, high = zip(*ends, strict=True)
+            place.fill_between(across, low, high, color=look["color"], alpha=0.15, linewidth=0)
         elif interval is not None:
             place.vlines(across[0], *interval, color=look["color"], alpha=0.5)
 

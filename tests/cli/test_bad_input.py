@@ -55,7 +55,7 @@ def test_members_of_a_stack_that_fit_in_the_other_order_run(lab):
     ended = lab.harness("run", "--dry-run", "+method=[failing,shift]", "task=counting", "model=counter")
 
     assert ended.code == 0
-    assert "failing+shift" in ended.err
+    assert "failing+shift" in ended.out
 
 
 @pytest.mark.parametrize(
@@ -135,6 +135,6 @@ def test_a_dry_run_prints_the_plan_and_writes_nothing(lab):
     ended = lab.harness("run", "--dry-run", "+method=shift", "task=counting", "model=counter")
 
     assert ended.code == 0
-    assert "2 runs (identity, shift) of counting on counter" in ended.err
+    assert "2 runs (identity, shift) of counting on counter" in ended.out
     assert not lab.store.exists()
     assert not lab.log.exists()
