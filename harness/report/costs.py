@@ -34,7 +34,8 @@ def cost_cells(data: Data, pairs: Sequence[Pair], measures: Mapping[int, Measure
         return {}
     beside = [data.readings(base.id, run.session_id) for run, base in pairs if base is not None and base is not run]
     own, theirs = pd.concat(frames), pd.concat(beside) if beside else None
-    protocols = {run.session_id: measures[run.session_id] for run, _ in pairs if run.session_id in measures}
+    shown = {run.session_id for run, _ in pairs}
+    protocols = {session: measure for session, measure in measures.items() if session in shown}
     cells = {}
     for metric, rows in own.groupby("metric", sort=False):
         before = None if theirs is None else theirs[theirs["metric"] == metric]
@@ -49,9 +50,9 @@ def timed_cell(rows: DataFrame, baseline: DataFrame | None, protocols: Mapping[i
     groups = by_process(rows)
     values = np.concatenate(list(groups.values()))
     strict = any(one.strict for one in protocols.values())
-    tails = {f"p{q}": percentile(values, q, strict=strict) for q in (95, 99)}
+    p95, p99 = (percentile(values, q, strict=strict) for q in (95, 99))
     found = because(rows, median(list(groups.values())))
-    cell = replace(blank_cell(rows, True), estimate=found, **tails)
+    cell = replace(blank_cell(rows, True), estimate=found, p95=p95, p99=p99)
     if baseline is None or not is_compared(cell.metric, cell.unit) or cell.estimate.value is None:
         return cell
     change = compare_processes(by_process(baseline[baseline["session"].notna()]), groups, cell.unit)
