@@ -1,4 +1,9 @@
-"""The toy laboratory of tests/engine/toys: an installed plugin without torch, and the command line over it."""
+"""The toy laboratory of tests/engine/toys: an installed plugin without torch, and the command line over it.
+
+Tests of the store run on SQLite and on PostgreSQL: on the server that HARNESS_TEST_POSTGRES names
+(postgresql://user@host/postgres), else on one of their own where its programs are installed. With
+HARNESS_TEST_POSTGRES=start a machine without them fails instead of skipping.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +11,20 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
+from pwd import getpwall
 from typing import NamedTuple
+from uuid import uuid4
 
 import pytest
 
@@ -130,3 +141,61 @@ def shared_lab(tmp_path_factory):
     """One lab for the tests of a module that only look at what a command did."""
     with opened(tmp_path_factory.mktemp("lab")) as made:
         yield made
+
+
+POSTGRES = os.environ.get("HARNESS_TEST_POSTGRES", "")
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The URL of a PostgreSQL server where databases may be created."""
+    if POSTGRES not in ("", "start"):
+        yield POSTGRES
+        return
+    found = max(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name), default=None)
+    if found is None or find_spec("psycopg") is None:
+        missing = "PostgreSQL is not installed: apt install postgresql, pip install 'harness-ml[postgres]'"
+        (pytest.fail if POSTGRES else pytest.skip)(missing)
+    with served(found) as url:
+        yield url
+
+
+@contextmanager
+def served(programs: Path) -> Iterator[str]:
+    """A server in a folder of its own, reached through a socket there; it refuses to run as root."""
+    folder = Path(tempfile.mkdtemp(prefix="pg"))
+    names = {entry.pw_name for entry in getpwall()}
+    user = next(name for name in ("postgres", "nobody") if name in names) if os.getuid() == 0 else None
+    if user:
+        shutil.chown(folder, user)
+    run = partial(subprocess.run, check=True, user=user, cwd=folder, stdout=subprocess.DEVNULL)
+    pg_ctl = [programs / "pg_ctl", "--pgdata", folder / "data", "--wait", "--log", folder / "log"]
+    settings = f"-k {folder} -c listen_addresses= -c fsync=off -c max_connections=40 -c shared_buffers=32MB"
+    try:
+        run(
+            [programs / "initdb", "--auth=trust", "--username=harness", "--no-sync", "--encoding=UTF8", folder / "data"]
+        )
+        run([*pg_ctl, "--options", settings, "start"])
+        try:
+            yield f"postgresql://harness@/postgres?host={folder}"
+        finally:
+            run([*pg_ctl, "--mode=immediate", "stop"])
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def postgres_database(postgres: str) -> Iterator[str]:
+    """The URL of an empty database, which is gone afterwards."""
+    from sqlalchemy.engine import make_url
+
+    from harness.store.connect import Place, connect
+
+    name = f"harness_{uuid4().hex}"
+    server = connect(Place.parse(postgres), "rw").execution_options(isolation_level="AUTOCOMMIT")
+    with server.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    yield make_url(postgres).set(database=name).render_as_string(hide_password=False)
+    with server.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+    server.dispose()

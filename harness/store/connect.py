@@ -79,7 +79,7 @@ def connect(place: Place, mode: Mode, *, foreign_keys: bool = True) -> Engine:
     """
     try:
         if place.path is None:
-            return create_engine(place.url, json_serializer=_dumps)
+            return create_engine(_driven(place.url), json_serializer=_dumps)
         database = f"file:{quote(str(place.path))}"
         url = URL.create("sqlite", database=database, query={"mode": mode, "uri": "true"})
         engine = create_engine(url, json_serializer=_dumps, connect_args={"timeout": PATIENCE_S})
@@ -89,6 +89,11 @@ def connect(place: Place, mode: Mode, *, foreign_keys: bool = True) -> Engine:
         raise StoreError(f"store {place} can't be reached ({error}): correct store.url or HARNESS_STORE") from error
     _begin_ourselves(engine, foreign_keys)
     return engine
+
+
+def _driven(url: URL) -> URL:
+    """With the driver of the `postgres` extra where none is named: SQLAlchemy's default differs between versions."""
+    return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
 
 
 def _begin_ourselves(engine: Engine, foreign_keys: bool) -> None:

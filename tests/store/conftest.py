@@ -1,24 +1,14 @@
-"""A store in a temporary folder, and short ways to put runs into it.
-
-With HARNESS_TEST_POSTGRES=postgresql://user@host/postgres the same tests run on PostgreSQL too,
-each in a database of its own.
-"""
+"""A store, on SQLite in a temporary folder and on PostgreSQL in a database of its own, and short ways to fill it."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
-from sqlalchemy import create_engine
-from sqlalchemy.engine import make_url
 
 from harness.store.records import RunRecord, SampleRecord
 from harness.store.writer import Store, open_store
-
-POSTGRES = os.environ.get("HARNESS_TEST_POSTGRES")
 
 
 @pytest.fixture
@@ -26,19 +16,9 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "results" / "harness.sqlite"
 
 
-@pytest.fixture(params=["sqlite", "postgresql"] if POSTGRES else ["sqlite"])
-def url(request: pytest.FixtureRequest, path: Path) -> Iterator[str]:
-    if request.param == "sqlite":
-        yield f"sqlite:///{path}"
-        return
-    name = f"harness_{uuid4().hex}"
-    server = create_engine(POSTGRES, isolation_level="AUTOCOMMIT")
-    with server.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
-    yield make_url(POSTGRES).set(database=name).render_as_string(hide_password=False)
-    with server.connect() as connection:
-        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
-    server.dispose()
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, path: Path) -> str:
+    return f"sqlite:///{path}" if request.param == "sqlite" else str(request.getfixturevalue("postgres_database"))
 
 
 @pytest.fixture
