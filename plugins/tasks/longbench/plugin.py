@@ -44,7 +44,9 @@ class LongBench(Task):
     )
     new_tokens: int | None = knob(None, low=1, help="tokens an answer may take; null: as LongBench, 32 to 512")
     timed_new_tokens: int = knob(16, low=1, help="tokens a timed answer takes, whatever is answered")
-    chat_template: bool = knob(False, help="whether prompts, but few-shot and code, go into the model's chat template")
+    chat_template: bool = knob(
+        True, help="whether prompts go into the model's chat template, as LongBench does but for few-shot and code"
+    )
     question: str = knob("after", choices=("after", "before"), help="whether compression comes before the question")
 
     name = "longbench"

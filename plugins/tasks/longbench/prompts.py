@@ -78,9 +78,15 @@ class Reader:
         whole = prompt.context + prompt.question
         if not self.chat:
             return Text(whole, len(prompt.context))
-        turn = self.processor.chat(whole)
+        try:
+            turn = self.processor.chat(whole)
+        except ValueError as error:
+            reason = str(error).splitlines()[0]
+            raise IncompatibleError(
+                f"the model has no chat template for longbench ({reason}); set task.chat_template=false"
+            ) from error
         if prompt.question not in turn:
-            raise IncompatibleError("the model's chat template rewrites the question; remove task.chat_template")
+            raise IncompatibleError("the model's chat template rewrites the question; set task.chat_template=false")
         return Text(turn, turn.rindex(prompt.question))
 
     def tokens(self, text: Text) -> Tokens:

@@ -21,7 +21,7 @@ def complete(tmp_path_factory) -> str:
 
 @pytest.fixture
 def task(complete) -> LongBench:
-    return LongBench(datasets=("multi_news",), path=complete, context=2048, samples=None)
+    return LongBench(datasets=("multi_news",), path=complete, context=2048, samples=None, chat_template=False)
 
 
 def test_all_of_its_rows_are_asked(task, processor):

@@ -14,7 +14,7 @@ TWO = ("multi_news", "hotpotqa")
 
 @pytest.fixture
 def task(folder) -> LongBench:
-    return LongBench(datasets=TWO, path=str(folder), context=800, samples=3)
+    return LongBench(datasets=TWO, path=str(folder), context=800, samples=3, chat_template=False)
 
 
 def test_offers_longbench():
@@ -110,7 +110,7 @@ def test_prompt_and_answer_stay_within_the_context(new_tokens, folder, processor
 
 
 def test_few_shot_and_code_stay_out_of_the_chat_template(folder, processor):
-    samples = LongBench(path=str(folder), context=2000, samples=1, chat_template=True).make_samples(processor, 0)
+    samples = LongBench(path=str(folder), context=2000, samples=1).make_samples(processor, 0)
 
     raw = [sample.stratum for sample in samples if not sample.prompt.startswith("<|user|>")]
     assert raw == ["trec", "triviaqa", "samsum", "lsht", "lcc", "repobench-p"]
@@ -172,16 +172,18 @@ def test_describes_its_conditions():
         "context": "2,048 tokens, longer prompts cut in the middle",
         "answer": "32 to 512 new tokens",
         "question": "withheld from compression",
-        "prompt": "raw text",
+        "prompt": "chat template, raw text for few-shot and code",
         "score": "ROUGE-L, F1 of words",
     }
-    task = LongBench(datasets=("lcc",), extended=True, new_tokens=20, question="before", chat_template=True, context=90)
+    task = LongBench(
+        datasets=("lcc",), extended=True, new_tokens=20, question="before", chat_template=False, context=90
+    )
     assert task.describe() == {
         "datasets": "LongBench-E, lcc",
         "context": "90 tokens, longer prompts cut in the middle",
         "answer": "20 new tokens (LongBench: 64)",
         "question": "seen by compression",
-        "prompt": "chat template, raw text for few-shot and code",
+        "prompt": "raw text",
         "score": "edit similarity",
     }
     assert LongBench(context=2048).describe()["datasets"] == "LongBench, all 21"
@@ -235,7 +237,7 @@ def test_a_timed_answer_must_fit_the_model_too():
 
 
 def test_a_context_that_holds_no_prompt_is_refused(folder, processor):
-    task = LongBench(datasets=("hotpotqa",), path=str(folder), context=36, chat_template=True)
+    task = LongBench(datasets=("hotpotqa",), path=str(folder), context=36)
 
     with pytest.raises(IncompatibleError, match=r"longbench.context=36 leaves no room for a prompt of hotpotqa"):
         _ = task.make_samples(processor, 0)[0]

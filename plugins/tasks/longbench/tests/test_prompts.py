@@ -96,3 +96,13 @@ def test_a_template_that_rewrites_the_question_is_refused():
 
     with pytest.raises(IncompatibleError, match="chat template rewrites the question"):
         Reader(shouting, chat=True).fitted(Prompt("word0", " why"), 100)
+
+
+def test_a_model_without_a_chat_template_is_refused_with_what_to_do():
+    def chat(text: str) -> str:
+        raise ValueError("tokenizer.chat_template is not set\nmore")
+
+    plain = SimpleNamespace(chat=chat, encode=list, decode="".join)
+
+    with pytest.raises(IncompatibleError, match=r"template is not set\); set task.chat_template=false"):
+        Reader(plain, chat=True).fitted(Prompt("word0", " why"), 100)
