@@ -153,6 +153,22 @@ def store(url: str | None) -> Iterator[Finding]:
             return
     state = {None: "not there yet, the first run makes it", SCHEMA: f"schema {SCHEMA}, readable and up to date"}
     yield Finding(OK, str(place), state.get(schema, f"schema {schema}, the next run upgrades it to {SCHEMA}"))
+    if schema == SCHEMA:
+        yield from noise(url)
+
+
+def noise(url: str | None) -> Iterator[Finding]:
+    """What the last self-check said of timings here."""
+    from harness.cli.compare import stored
+    from harness.engine.environment import environment
+    from harness.report.selfcheck import latest, remark
+
+    with stored(url) as opened:
+        found = latest(opened, environment()[0])
+    for check in found:
+        yield Finding(OK, "self-check", remark(check))
+    if not found:
+        yield Finding(MISSING, "self-check", "harness selfcheck tells the smallest difference timings resolve here")
 
 
 def plugins() -> Iterator[Finding]:

@@ -63,7 +63,7 @@ def view(
     runs = queries.details(store, ids)
     sessions = queries.sessions(store, [one.session_id for one in members if one.session_id is not None])
     measures = {number: Measure(**session.measure) for number, session in sessions.items()}
-    homes = {run.environment_id for run in runs.values()} if any(one.decides for one in measures.values()) else ()
+    homes = {run.fingerprint for run in runs.values()} if any(one.decides for one in measures.values()) else ()
     return StudyView(
         title=title,
         runs=tuple(run_view(runs[one.run_id], one) for one in members),

@@ -87,9 +87,9 @@ def self_checks(store: Store, study_id: int) -> list[SelfCheck]:
     return [read(store, finished, runs[run_id], sessions) for run_id, sessions in by_run.items()]
 
 
-def latest(store: Store, environment_id: int | None = None) -> list[SelfCheck]:
-    """Those of the newest self-check (in this environment), or none."""
-    study_id = latest_self_check(store, environment_id)
+def latest(store: Store, fingerprint: str) -> list[SelfCheck]:
+    """Those of the newest self-check in the environment of this fingerprint, or none."""
+    study_id = latest_self_check(store, fingerprint)
     return [] if study_id is None else self_checks(store, study_id)
 
 

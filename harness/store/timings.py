@@ -45,14 +45,14 @@ def timings(store: Store, session_id: int, metric: str | None = None) -> dict[st
 SELF_CHECK = "harness selfcheck"  # how the command of such a study begins
 
 
-def latest_self_check(store: Store, environment_id: int | None = None) -> int | None:
-    """The newest study in which an arm was timed beside itself to the end (in this environment)."""
+def latest_self_check(store: Store, fingerprint: str) -> int | None:
+    """The newest study in which an arm was timed beside itself to the end, in the environment of this fingerprint."""
     study, member, session = tables.study.c, tables.member.c, tables.session.c
-    query = select(func.max(study.id)).select_from(tables.study.join(tables.member).join(tables.session))
+    joined = tables.study.join(tables.member, member.study_id == study.id)
+    query = select(func.max(study.id)).select_from(joined.join(tables.session, session.id == member.session_id))
     query = query.where(study.command.startswith(SELF_CHECK), study.status == "done", session.status == "done")
-    query = query.where(member.session_id == session.id)
-    if environment_id is not None:
-        query = query.where(session.environment_id == environment_id)
+    homes = select(tables.environment.c.id).where(tables.environment.c.fingerprint == fingerprint)
+    query = query.where(session.environment_id.in_(homes))
     with store.read() as connection:
         newest: int | None = connection.scalar(query)
         return newest

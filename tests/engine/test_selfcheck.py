@@ -5,6 +5,7 @@ import re
 
 import pytest
 
+from harness.engine.environment import environment
 from harness.report.compare import compare_study
 from harness.report.gather import gather_study
 from harness.report.selfcheck import latest
@@ -46,6 +47,10 @@ def read(lab):
     return ask
 
 
+def here(store):
+    return latest(store, environment()[0])
+
+
 def compared(store):
     """How the last study's second row compares in latency."""
     (table,) = compare_study(gather_study(store, latest_study(store).id)).tables
@@ -55,7 +60,7 @@ def compared(store):
 @pytest.mark.parametrize("seed", range(3))
 def test_the_same_is_called_nothing_different(told, read, lab, seed):
     ended = told("selfcheck --sessions 1", seed=seed)
-    (check,) = read(latest)
+    (check,) = read(here)
 
     assert ended.code == 0, ended.err
     assert check.main.called == 0
@@ -63,12 +68,13 @@ def test_the_same_is_called_nothing_different(told, read, lab, seed):
     assert re.search(r"The same was called different in none of \d comparisons", ended.out)
     assert "whole request" in ended.out
     assert lab.harness("compare").out == ended.out
+    assert f"self-check of {check.day} here" in lab.harness("doctor").out
 
 
 @pytest.mark.parametrize("noise", [0.005, 0.05])
 def test_a_planted_slow_down_is_found(told, read, noise):
     told("selfcheck --sessions 1", noise=noise)
-    (check,) = read(latest)
+    (check,) = read(here)
     planted = max(0.1, 2 * check.main.smallest)
 
     ended = told("run +method=slow", f"method.slow.by={planted}", noise=noise)
@@ -84,7 +90,7 @@ def test_a_narrow_interval_ends_the_session_and_a_wide_one_goes_on_and_resolves_
     smallest = []
     for noise in (0.005, 0.1):
         told("selfcheck --sessions 1", noise=noise)
-        smallest.append(read(latest)[0].main.smallest)
+        smallest.append(read(here)[0].main.smallest)
 
     assert 0.05 <= smallest[0] < 0.08 < smallest[1]
     processes = lab.rows("SELECT value, detail FROM reading WHERE metric = 'stopped_after' AND position = 0")
