@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
@@ -56,6 +56,7 @@ def make_sweep(
     Raises:
         UsageError: a word, name, setting or value that is not there or does not fit.
     """
+    words = _named(words)
     _check_heads(words, registry)
     composer = composer or Composer(registry, config_dirs)
     names = _names(words, composer)
@@ -71,6 +72,22 @@ def make_sweep(
         controls=_plain("controls", plain["controls"].value).controls if "controls" in plain else True,
         command=shlex.join(["harness", "run", *(word.text for word in words)]),
     )
+
+
+def _named(words: Sequence[Word]) -> list[Word]:
+    """Beside `task=ruler` alone, `ruler.context=512` means `task.context=512`.
+
+    Raises:
+        UsageError: both are there.
+    """
+    typed = [str(value) for word in words if word.key == "task" for value in word.values]
+    own = typed[0] if len(typed) == 1 and typed[0] not in HEADS else None
+    named = [replace(word, key=f"task.{word.rest}") if word.head == own and word.rest else word for word in words]
+    for word in named:
+        twice = [other.text for other in named if other.key == word.key]
+        if len(twice) > 1:
+            raise UsageError(f"{word.key} is given twice, as {' and '.join(map(repr, twice))}; remove one")
+    return named
 
 
 def _check_heads(words: Iterable[Word], registry: Registry) -> None:

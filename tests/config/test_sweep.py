@@ -32,6 +32,10 @@ def test_every_knob_of_a_point_is_filled_in(sweep):
     assert point.device == DeviceRequest("auto", None)
 
 
+def test_a_setting_of_the_only_task_may_be_named_after_it(sweep):
+    assert sweep("task=ruler", "ruler.context=512").points == sweep("task=ruler", "task.context=512").points
+
+
 def test_a_preset_is_its_plugin_with_values(sweep):
     (point,) = sweep("task=ruler", "model=smollm2", "model.dtype=float32").points
 
@@ -315,6 +319,14 @@ def test_neither_torch_nor_transformers_is_imported(registry):
             ["task=ruler", "compression_ratio=0.5"],
             "unknown word 'compression_ratio'; did you mean method.all.compression_ratio? "
             "Words: method, task, model, device, measure, seed, tags, controls, store, worker",
+        ),
+        (
+            ["task=ruler,generation", "ruler.context=512"],
+            "unknown word 'ruler'. Words: method, task, model, device, measure, seed, tags, controls, store, worker",
+        ),
+        (
+            ["task=ruler", "ruler.context=512", "task.context=64"],
+            "task.context is given twice, as 'ruler.context=512' and 'task.context=64'; remove one",
         ),
         (["task=ruler", "seed.first=1"], "seed has no settings, got 'seed.first=1'; write seed=..."),
         (["task=ruler", "store=my.sqlite"], "store takes no value of its own; write store.url=..."),
