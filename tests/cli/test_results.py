@@ -2,8 +2,10 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -156,3 +158,29 @@ def test_what_is_not_there_is_said(lab, tmp_path):
         harness.load_samples(lab.store, runs=[99])
     with pytest.raises(UsageError, match="no run is named"):
         harness.load_comparison(lab.store, runs=[])
+
+
+TOYS = {
+    "xkv.compression_ratio": "shift.by",
+    "xkv": "shift",
+    "ruler": "counting",
+    "task.context": "task.samples",
+    "model.dtype": "model.pause",
+    "string_match": "right",
+    "ttft_s": "latency_s",
+    "cache_bytes": "peak_rss_bytes",
+}
+
+
+def test_the_python_of_the_page_runs(lab):
+    page = (Path(__file__).parents[2] / "docs" / "reading-results.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    names, shown = {}, []
+    for block in blocks:
+        for word, toy in TOYS.items():
+            block = block.replace(word, toy)
+        *statements, last = block.strip().splitlines()
+        exec("\n".join(statements), names)
+        shown.append(eval(last, names))
+
+    assert [len(frame) for frame in shown] == [4, 2, 2, 3, 5]  # the baseline was timed in both studies' sessions
