@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 
 from harness.api import IncompatibleError, KnobError, Response, UsageError
+from harness.testing import toy_of
+from harness.testing.checks import checks_of
 from harness_plugins.tasks.longbench import plugin
 from harness_plugins.tasks.longbench.datasets import DATASETS, EXTENDED
 from harness_plugins.tasks.longbench.plugin import LongBench, harness_tasks
@@ -19,6 +21,14 @@ def task(folder) -> LongBench:
 
 def test_offers_longbench():
     assert harness_tasks() == [LongBench]
+
+
+@pytest.mark.parametrize("check", checks_of(LongBench()))
+@pytest.mark.parametrize("extended", [False, True])
+def test_keeps_the_contract_of_tasks(check, extended, folder):
+    task = LongBench(("trec", "hotpotqa"), extended, str(folder), context=400, samples=2, new_tokens=4)
+
+    check(task, toy_of("causal-lm"))
 
 
 def test_importing_it_loads_nothing_beyond_pluggy():
