@@ -73,6 +73,7 @@ def test_the_names_follow_the_one_given(write):
         "README.md",
         "__init__.py",
         "algorithm.py",
+        "claims.yaml",
         "plugin.py",
         "tests",
     ]
