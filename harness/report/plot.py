@@ -79,7 +79,10 @@ def draw(strips: Sequence[Sequence[Tradeoff]], path: Path) -> None:
         for place in places[len(strip) :]:
             place.set_axis_off()
     told = [place.get_legend_handles_labels() for place in panels.flat]
-    by_label = {label: handle for handles, labels in told for handle, label in zip(handles, labels, strict=True)}
+    by_label: dict[str, Any] = {}
+    for handles, labels in told:
+        for handle, label in zip(handles, labels, strict=True):
+            by_label.setdefault(label, handle)
     figure.legend(
         by_label.values(), by_label.keys(), loc="outside lower center", ncols=max(2, across), fontsize="small"
     )
@@ -144,7 +147,7 @@ def lines(place: Axes, found: Tradeoff, rows: Sequence[Row], factor: float, look
     for alike in techniques.values():
         look, interval = looks.of(alike[0]), found.y.of(alike[0]).interval
         if alike[0].role == "baseline":
-            place.axhline(known(found.y, alike[0]), color="black", linewidth=1, linestyle=":")
+            place.axhline(known(found.y, alike[0]), color="black", linewidth=1, linestyle=":", label=look["label"])
             if interval is not None:
                 place.axhspan(*interval, color="black", alpha=0.06, linewidth=0)
             continue
