@@ -121,7 +121,7 @@ class Costs:
             longest_s = max(longest_s, self.clock() - started)
             processes += 1
         if stop.why != "processes" or self.measure.most > 1:
-            self.watch.say(f"{stop.sentence}.")
+            self.watch.say(f"{stop.sentence[0].upper()}{stop.sentence[1:]}.")
         for position, run in enumerate(session.arms):
             if not run.failed:
                 ended = [stop.reading(processes)]
