@@ -65,7 +65,7 @@ class Listener(NamedTuple):
     """A plugin's function for one event."""
 
     found: Found
-    function: Callable[..., None]
+    function: Callable[..., object]
     takes: tuple[str, ...]  # the event by name, or nothing
 
     def tell(self, **facts: Any) -> None:

@@ -37,7 +37,7 @@ def kinds_of(plugin: Any, registry: Registry) -> list[str]:
     if isinstance(plugin, Task):
         return sorted(plugin.subjects)
     if isinstance(plugin, type):
-        return [plugin.kind]
+        return [cast(type[Subject], plugin).kind]
     return sorted(registry.subjects)
 
 

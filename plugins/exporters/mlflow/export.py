@@ -77,7 +77,7 @@ class Export:
 
     def _experiment(self, name: str) -> str:
         found = self.client.get_experiment_by_name(name)
-        return found.experiment_id if found else self.client.create_experiment(name)
+        return str(found.experiment_id if found else self.client.create_experiment(name))
 
     def _child(self, run: RunEvent) -> str:
         about = {"harness.run": run.id, "harness.role": run.role, "harness.status": run.status}
