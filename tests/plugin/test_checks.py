@@ -64,6 +64,10 @@ def test_accepts_what_keeps_the_contract(kind, offered):
     check(kind, offered)
 
 
+def test_metrics_may_depend_on_settings():
+    check("task", variant(Asks, metrics=property(lambda self: (Metric("right", "%", True),))))
+
+
 @dataclass(frozen=True)
 class NoKnob(Good):
     size: int = 3

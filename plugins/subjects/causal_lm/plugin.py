@@ -6,6 +6,7 @@ A request to a causal language model is a plain dict:
     question   token ids fed after compression (empty where the context holds everything)
     new_tokens how many tokens to decode at most
     stop       token ids that end decoding; none: always `new_tokens`
+    halt       token ids that end it and are kept (may be left out)
 
 and its output is `{"tokens": [ids]}`, stop ids left out. Or it asks how likely given texts are:
 

@@ -167,7 +167,7 @@ class LoadedCausalLM(CausalLM):
 
     def decode(self, branches: Sequence[Branch], request: dict[str, Any]) -> None:
         """Feeds the question, then decodes greedily, all branches in step; extends their tokens."""
-        question, stop = request["question"], set(request["stop"])
+        question, stop, halt = request["question"], set(request["stop"]), set(request.get("halt", ()))
         for branch in branches:
             branch.cache.reserve(len(question) + request["new_tokens"])
         if question and branches:
@@ -184,8 +184,8 @@ class LoadedCausalLM(CausalLM):
                 break
             for branch in going:
                 token = int(branch.logits.argmax())
-                branch.finished = token in stop
-                if not branch.finished:
+                branch.finished = token in stop or token in halt
+                if token not in stop:
                     branch.tokens.append(token)
             self.mark("token")
 

@@ -47,6 +47,20 @@ def test_knows_what_the_tokenizer_puts_in_front_of_a_text(tmp_path):
     assert Tokenizer(str(make_folder(tmp_path, start=True))).start_ids == [257]
 
 
+@pytest.mark.parametrize("kept_class", ["PreTrainedTokenizerFast", None], ids=["plain", "by transformers"])
+def test_knows_special_tokens_and_limits_whoever_reads_it(tmp_path, kept_class):
+    folder = make_folder(tmp_path, start=True)
+    config = json.loads((folder / "tokenizer_config.json").read_text())
+    (folder / "tokenizer_config.json").write_text(json.dumps(config | {"tokenizer_class": kept_class}))
+    tokenizer = Tokenizer(str(folder))
+
+    assert (tokenizer.bos, tokenizer.eos, tokenizer.id_of("<end>")) == (None, "<end>", 256)
+    assert tokenizer.encode("a", special=True) == [257, *tokenizer.encode("a")]
+    assert tokenizer.context_length is None
+    (folder / "config.json").write_text(json.dumps({"text_config": {"max_position_embeddings": 77}}))
+    assert tokenizer.context_length == 77
+
+
 def test_a_tokenizer_that_loses_text_is_refused(tmp_path):
     with pytest.raises(SourceError, match="its scores would be wrong"):
         Tokenizer(str(make_folder(tmp_path, decoder=False)))

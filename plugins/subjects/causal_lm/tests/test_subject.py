@@ -157,6 +157,14 @@ def test_stops_at_a_stop_token_and_leaves_it_out():
     assert stopped == free[: free.index(free[2])]
 
 
+def test_halts_at_a_token_that_it_keeps():
+    toy = make()
+    free = toy.subject.respond(toy.request, frozenset()).output["tokens"]
+    halted = toy.subject.respond(toy.request | {"halt": [free[2]]}, frozenset()).output["tokens"]
+
+    assert halted == free[: free.index(free[2]) + 1]
+
+
 def test_keys_are_unrotated_to_what_the_projection_gave():
     toy = make()
     seen = []
