@@ -14,12 +14,12 @@ from typing import Any
 from harness.api import UsageError, nearest
 
 LINE = re.compile(r"""^["']?(task|group|tag)["']?:[ \t]*["']?([^\s"'#\[]+)["']?[ \t]*$""", re.MULTILINE)
-SEEDS = (0, 1234)  # of Python's and numpy's generators while tasks are loaded, as lm-eval sets them
+SEEDS = (0, 1234)  # of Python's and numpy's generators, as lm-eval sets them before it loads tasks
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without lm-eval's progress bars and advice; its random state is its own."""
+    """Without lm-eval's progress bars and advice, and from the random state that it begins with itself."""
     import numpy as np
 
     loggers = [logging.getLogger(name) for name in ("lm_eval", "datasets")]
@@ -47,13 +47,12 @@ def find(names: Sequence[str], include_path: str | None) -> dict[str, Any]:
     if include_path is not None and not Path(include_path).is_dir():
         raise UsageError(f"task.include_path={include_path} is no folder; name one that holds task YAML files")
     found: dict[str, Any] = {}
-    with quiet():
-        manager, specs = indexed(names, include_path)
-        for name, spec in zip(names, specs, strict=True):
-            for task_name, task in loaded(manager, name, spec).items():
-                if task_name in found:
-                    raise UsageError(f"task.tasks names {task_name} twice; remove one")
-                found[task_name] = task
+    manager, specs = indexed(names, include_path)
+    for name, spec in zip(names, specs, strict=True):
+        for task_name, task in loaded(manager, name, spec).items():
+            if task_name in found:
+                raise UsageError(f"task.tasks names {task_name} twice; remove one")
+            found[task_name] = task
     return found
 
 

@@ -68,7 +68,7 @@ class LMEval(Task):
     def timed(self, sample: Sample) -> dict[str, Any]:
         if "score" in sample.request:
             return sample.request
-        return sample.request | {"new_tokens": self.timed_new_tokens, "stop": []}
+        return sample.request | {"new_tokens": self.timed_new_tokens, "stop": [], "halt": []}
 
     def answer_text(self, output: dict[str, Any], processor: Any) -> str:
         if "scores" in output:

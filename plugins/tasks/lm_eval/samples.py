@@ -47,6 +47,7 @@ class Samples(Sequence[Sample]):
             "question_seen": True,
             "new_tokens": new_tokens(given),
             "stop": sorted({*self.stop, *self.encoder.special(ends)}),
+            "halt": self.encoder.holding(ends),
             "until": ends,
         }
 

@@ -130,9 +130,9 @@ def load(
     Raises:
         UsageError: a task that is not there, or can't be loaded.
     """
-    return Suite(
-        [built(name, task, samples, num_fewshot, fewshot_seed) for name, task in find(names, include_path).items()]
-    )
+    with quiet():
+        tasks = find(names, include_path)
+        return Suite([built(name, task, samples, num_fewshot, fewshot_seed) for name, task in tasks.items()])
 
 
 def built(name: str, task: Any, samples: int, num_fewshot: int | None, fewshot_seed: int) -> Subtask:
@@ -144,9 +144,8 @@ def built(name: str, task: Any, samples: int, num_fewshot: int | None, fewshot_s
         task.set_config("num_fewshot", 0)
     task.set_fewshot_seed(fewshot_seed)
     instances: dict[int, list[Any]] = {}
-    with quiet():
-        documents = len(task.eval_docs)
-        task.build_all_requests(limit=samples)
+    documents = len(task.eval_docs)
+    task.build_all_requests(limit=samples)
     for one in sorted(task.instances, key=lambda one: (one.doc_id, one.idx)):
         instances.setdefault(one.doc_id, []).append(one)
     return Subtask(name, task, documents, instances)

@@ -28,6 +28,7 @@ class Encoder(TemplateLM):
         self.processor = processor
         self.limit: int = processor.context_length or DEFAULT_MAX_LENGTH
         self.prefix: str | None = processor.bos or processor.eos
+        self._holding: dict[tuple[str, ...], list[int]] = {}
 
     @property
     def eot_token_id(self) -> Any:
@@ -73,6 +74,14 @@ class Encoder(TemplateLM):
         """Ids of those texts that are one special token: decoded answers do not show them."""
         ids = [list(self.processor.encode(text, special=False)) for text in texts]
         return [one[0] for one in ids if len(one) == 1 and self.processor.decode(one) == ""]
+
+    def holding(self, texts: list[str]) -> list[int]:
+        """Ids of the tokens that hold one of these texts whole: nothing decoded after one of them is read."""
+        wanted = tuple(text for text in texts if text)
+        if wanted not in self._holding:
+            tokens = ((one, self.processor.decode([one])) for one in range(self.processor.vocab_size))
+            self._holding[wanted] = [one for one, text in tokens if any(end in text for end in wanted)]
+        return self._holding[wanted]
 
 
 def new_tokens(given: dict[str, Any]) -> int:

@@ -76,7 +76,7 @@ def test_likelihood_and_perplexity_as_its_logarithm(model, tasks):
 def test_answers_until_a_stop_text_through_filters(model, tasks):
     theirs = by_lm_eval(model, tasks, "toy_answer")
     task, processor = LMEval(tasks=("toy_answer",), include_path=tasks, samples=6), Processor(str(model))
-    subject = LoadedCausalLM(loaded(model), "sdpa")
+    subject, lengths = LoadedCausalLM(loaded(model), "sdpa"), []
 
     for filter_name in ("first-word", "whole"):
         logged = [one for one in theirs["samples"]["toy_answer"] if one["filter"] == filter_name]
@@ -85,12 +85,15 @@ def test_answers_until_a_stop_text_through_filters(model, tasks):
             text = results([], sample.request, output, processor)
             scores = {score.metric: score for score in task.score(sample, output, processor)}
 
+            lengths.append(len(output["tokens"]))
             assert text == one["resps"][0]
+            assert not set(output["tokens"][:-1]) & set(sample.request["halt"])
             assert scores[f"exact_match,{filter_name}"].value == one["exact_match"]
             assert scores[f"bleu,{filter_name}"].value is None
             assert "all samples together" in scores[f"bleu,{filter_name}"].reason
             assert sample.target["doc_hash"] == one["doc_hash"]
     assert len({one["resps"][0][0] for one in logged}) > 1
+    assert min(lengths) < sample.request["new_tokens"]
 
 
 def test_rolling_likelihood_in_windows_counts_documents_by_their_words_and_bytes(model, tasks):

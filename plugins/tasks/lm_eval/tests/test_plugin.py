@@ -84,7 +84,7 @@ def test_timed_answers_have_one_length_and_scored_texts_are_timed_as_they_are(ta
     scored, answered = list(asked.make_samples(processor, 0))[:2]
 
     assert asked.timed(scored) == scored.request
-    assert asked.timed(answered) == answered.request | {"new_tokens": 5, "stop": []}
+    assert asked.timed(answered) == answered.request | {"new_tokens": 5, "stop": [], "halt": []}
 
 
 def test_a_task_whose_data_are_not_here_ends_in_one_sentence(tasks, monkeypatch):
