@@ -186,18 +186,38 @@ def word(value: Any) -> str:
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
+FOLDED = 1000  # rows: to fit the cells of more into a terminal takes seconds
+
+
 def show(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """A plain table: columns aligned on a terminal, nothing cut when piped."""
+    """A plain table: columns aligned; folded to fit a terminal, nothing cut when piped."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     console = Console()
-    if not console.is_terminal:
-        console = Console(width=400)
+    cells = [[printable(str(cell)) for cell in row] for row in rows]
+    if not console.is_terminal or len(cells) > FOLDED:
+        print_aligned([list(columns), *cells] if any(columns) else cells)
+        return
     table = Table(box=None, pad_edge=False, header_style="bold", show_header=any(columns))
     for column in columns:
         table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(str(cell)) for cell in row))
+    for row in cells:
+        table.add_row(*map(Text, row))
     console.print(table)
+
+
+def printable(text: str) -> str:
+    """On one line, and without what a terminal obeys: a model may answer anything."""
+    text = text.replace("\n", " ")
+    return text if text.isprintable() else "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+
+
+def print_aligned(rows: Sequence[Sequence[str]]) -> None:
+    from rich.cells import cell_len
+
+    widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        padded = (cell + " " * (width - cell_len(cell)) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(padded).rstrip())

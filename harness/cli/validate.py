@@ -84,9 +84,10 @@ def learn(plan: Plan, sweep: Sweep) -> str:
         return f"Store: {place}, of an older harness; a run would upgrade it, what it holds was not looked at."
     with open_store(url) as store:
         ids = queries.ids_of(store, [run.key for run in plan.runs], environment()[0])
+        done = store.done_by_run(ids.values())
         for run in plan.runs:
             if run.key in ids:
-                run.learn(store.done_samples(ids[run.key]))
+                run.learn(done[ids[run.key]])
     return f"Store: {place}, which holds {len(ids)} of the {len(plan.runs)} runs."
 
 

@@ -57,7 +57,7 @@ class Channel:
             start_new_session=True,  # Ctrl-C in a terminal reaches the command alone
             env={**WORKER_ENVIRONMENT, **os.environ, **environment},
         )
-        self._buffer = b""
+        self._buffer = bytearray()
 
     def __enter__(self) -> Channel:
         return self
@@ -106,7 +106,9 @@ class Channel:
     def _next(self) -> dict[str, Any]:
         assert self._process.stdout is not None
         deadline = time.monotonic() + self._timeout_s
-        while b"\n" not in self._buffer:
+        looked = 0
+        while (end := self._buffer.find(b"\n", looked)) < 0:
+            looked = len(self._buffer)
             left = deadline - time.monotonic()
             ready, _, _ = select.select([self._process.stdout], [], [], min(PULSE_S, max(0.0, left)))
             if time.monotonic() - self._pulsed >= PULSE_S:
@@ -125,8 +127,8 @@ class Channel:
                 self._process.wait()
                 raise WorkerGone(self._last_words())
             self._buffer += chunk
-        line, _, self._buffer = self._buffer.partition(b"\n")
-        event: dict[str, Any] = json.loads(line)
+        event: dict[str, Any] = json.loads(self._buffer[:end])
+        del self._buffer[: end + 1]
         return event
 
     def _last_words(self) -> str:

@@ -27,10 +27,10 @@ class Events:
     deaf: set[str] = field(default_factory=set)  # plugins that raised
 
     def study_started(self, plan: Plan) -> None:
-        self._tell("study_started", study=self._study(plan, "running"))
+        self._tell_study("study_started", plan, "running")
 
     def study_finished(self, plan: Plan, status: str) -> None:
-        self._tell("study_finished", study=self._study(plan, status))
+        self._tell_study("study_finished", plan, status)
 
     def run_finished(self, run: PlannedRun) -> None:
         self._tell("run_finished", run=run_event(run))
@@ -48,9 +48,11 @@ class Events:
             )
             self._tell("sample_finished", sample=event)
 
-    def _study(self, plan: Plan, status: str) -> StudyEvent:
-        runs = tuple(run_event(run) for run in plan.runs)
-        return StudyEvent(self.study_id, self.command, self.measure, self.store, status, runs)
+    def _tell_study(self, event: str, plan: Plan, status: str) -> None:
+        if self.registry.listeners[event]:  # else thousands of runs are described for nobody
+            runs = tuple(run_event(run) for run in plan.runs)
+            study = StudyEvent(self.study_id, self.command, self.measure, self.store, status, runs)
+            self._tell(event, study=study)
 
     def _tell(self, event: str, **facts: object) -> None:
         for listener in self.registry.listeners[event]:

@@ -128,7 +128,14 @@ class Plan:
     benches: list[Bench]
 
     def on(self, bench: Bench) -> list[PlannedRun]:
-        return [run for run in self.runs if run.bench is bench]
+        return self._by_bench[bench]
+
+    @cached_property
+    def _by_bench(self) -> dict[Bench, list[PlannedRun]]:
+        found: dict[Bench, list[PlannedRun]] = {bench: [] for bench in self.benches}
+        for run in self.runs:
+            found[run.bench].append(run)
+        return found
 
     def seconds(self) -> float | None:
         """A rough guess at the time the quality passes take, or None where a model can't say."""
@@ -158,9 +165,14 @@ def make_plan(sweep: Sweep, registry: Registry, say: Callable[[str], None]) -> P
         check_light(registry, stack, task, model)
     benches: dict[str, Bench] = {}
     runs: dict[str, PlannedRun] = {}
+    asked: dict[str, Bench] = {}  # by what was asked for: thousands of points may share a bench
     for point, stack, task, model in built:
-        bench = bench_for(benches, point, task, model, say)
-        wanted = [(build_stack(registry, (Setting(BASELINE, {}),)), "baseline"), (stack, "method")]
+        place = repr((point.task, point.model, point.model_name, point.device, point.seed))
+        wanted = [(stack, "method")]
+        if place not in asked:
+            asked[place] = bench_for(benches, point, task, model, say)
+            wanted.insert(0, (build_stack(registry, (Setting(BASELINE, {}),)), "baseline"))
+        bench = asked[place]
         if sweep.controls:
             wanted += [(control, "control") for control in controls(registry, stack)]
         for one, role in wanted:
@@ -171,9 +183,10 @@ def make_plan(sweep: Sweep, registry: Registry, say: Callable[[str], None]) -> P
             known = runs.setdefault(run.key, run)
             if role == "method" and known.role == "control":
                 known.role = "method"
+    baselines = {run.bench: run for run in runs.values() if run.role == "baseline"}
     for run in runs.values():
         if run.role != "baseline":
-            run.baseline = next(one for one in runs.values() if one.bench is run.bench and one.role == "baseline")
+            run.baseline = baselines[run.bench]
     return Plan(ordered(runs.values()), list(benches.values()))
 
 

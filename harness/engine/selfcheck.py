@@ -35,7 +35,7 @@ def check(
             session_id = costs.check(run)
             if session_id is None:
                 raise WorkerError(f"{run.stack.label} failed while it was timed: {run.failed}")
-            store.set_member_session(study_id, position, session_id)
+            store.set_member_sessions(study_id, {position: session_id})
     except BaseException as error:
         store.close_study(study_id, "failed" if isinstance(error, HarnessError) else "stopped")
         raise

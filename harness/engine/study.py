@@ -43,9 +43,9 @@ def register(plan: Plan, sweep: Sweep, store: Store, rerun: bool = False) -> int
     records = [record(run, sweep, environment_id) for run in plan.runs]
     for run, number in zip(plan.runs, store.ensure_runs(records), strict=True):
         run.id = number
-    for number, count in store.progress(run.id for run in plan.runs).items():
-        run = next(run for run in plan.runs if run.id == number)
-        run.learn(store.done_samples(number) if count else ())
+    done = store.done_by_run(run.id for run in plan.runs)
+    for run in plan.runs:
+        run.learn(done[run.id])
     return environment_id
 
 
@@ -91,9 +91,9 @@ def execute(
     try:
         events.study_started(plan)
         wait_for(quality.run(plan), plan, quality, watch)
-        for run_id, session_id in costs.run(plan).items():
-            position = next(place for place, run in enumerate(plan.runs) if run.id == run_id)
-            store.set_member_session(study_id, position, session_id)
+        positions = {run.id: place for place, run in enumerate(plan.runs)}
+        shown = costs.run(plan)
+        store.set_member_sessions(study_id, {positions[run_id]: one for run_id, one in shown.items()})
     except BaseException:
         let_go(plan, store, study_id)
         events.study_finished(plan, "stopped")

@@ -6,6 +6,7 @@ import io
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from math import isinf
 from typing import TYPE_CHECKING, Any
 
 from harness.report.flat import frame, record
@@ -90,7 +91,17 @@ def as_json(report: Report) -> str:
         for table in report.tables
     ]
     whole = {"study": report.title, "draws": DRAWS, "resampling_seed": SEED, "tables": tables}
-    return json.dumps(whole, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    return json.dumps(worded(whole), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def worded(plain: Plain) -> Plain:
+    """With the infinite numbers, which JSON does not have, as words."""
+    if isinstance(plain, dict):
+        return {key: worded(value) for key, value in plain.items()}
+    if isinstance(plain, list | tuple):
+        return [worded(value) for value in plain]
+    infinite = isinstance(plain, float) and isinf(plain)
+    return ("Infinity" if plain > 0 else "-Infinity") if infinite else plain
 
 
 # Frames.

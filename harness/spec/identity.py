@@ -15,7 +15,7 @@ def canonical(plain: Plain) -> str:
 
 def digest(plain: Plain) -> str:
     """SHA-256 of plain data, 64 hex digits; equal data give equal digests in any process."""
-    return hashlib.sha256(canonical(plain).encode()).hexdigest()
+    return hashlib.sha256(canonical(plain).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def code_digest(folder: Path) -> str:

@@ -6,6 +6,7 @@ import errno
 import json
 import math
 import os
+import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 
 from harness.spec.errors import StoreError
 from harness.spec.records import Plain
+from harness.store.rows import storable
 
 DEFAULT = "sqlite:///results/harness.sqlite"
 PATIENCE_S = 30.0  # how long to wait for a lock
@@ -111,20 +113,30 @@ def _begin_ourselves(engine: Engine, foreign_keys: bool) -> None:
         connection.exec_driver_sql(f"BEGIN {connection.get_execution_options().get('begin', 'DEFERRED')}")
 
 
+ODD = re.compile(r"\\u(?:d[89a-f]|0000)")  # half a character, or NUL, as JSON escapes them
+
+
 def _dumps(plain: Plain) -> str:
-    """JSON that every database takes: numbers that are not finite become null."""
+    """JSON that every database takes and every reader can print: see `_tame`."""
     try:
-        return json.dumps(plain, allow_nan=False)
+        text = json.dumps(plain, allow_nan=False)
     except ValueError:
-        return json.dumps(_finite(plain), allow_nan=False)
+        text = ""
+    return text if text and not ODD.search(text) else json.dumps(_tame(plain), allow_nan=False)
 
 
-def _finite(plain: Plain) -> Plain:
+def _tame(plain: Plain) -> Plain:
+    """Numbers that are not finite become null, text what `storable` makes of it."""
     if isinstance(plain, dict):
-        return {key: _finite(value) for key, value in plain.items()}
+        return {storable(key): _tame(value) for key, value in plain.items()}
     if isinstance(plain, list | tuple):
-        return [_finite(value) for value in plain]
+        return [_tame(value) for value in plain]
+    if isinstance(plain, str):
+        return storable(plain)
     return None if isinstance(plain, float) and not math.isfinite(plain) else plain
+
+
+UNREADABLE = (UnicodeDecodeError, json.JSONDecodeError)  # what was stored whole no longer is
 
 
 @contextmanager
@@ -139,7 +151,7 @@ def explained(place: Place) -> Iterator[None]:
         raise
     except DBAPIError as error:
         raise StoreError(_explanation(place, error.orig)) from error
-    except (sqlite3.Error, OSError) as error:
+    except (sqlite3.Error, OSError, *UNREADABLE) as error:
         raise StoreError(_explanation(place, error)) from error
 
 
@@ -149,6 +161,8 @@ def complaint(error: BaseException | None) -> int | None:
         return {errno.ENOSPC: sqlite3.SQLITE_FULL, errno.EDQUOT: sqlite3.SQLITE_FULL}.get(
             error.errno or 0, sqlite3.SQLITE_CANTOPEN
         )
+    if isinstance(error, UNREADABLE):
+        return sqlite3.SQLITE_CORRUPT
     code = getattr(error, "sqlite_errorcode", None)
     return None if code is None else code & 0xFF  # the rest refines it
 

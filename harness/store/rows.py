@@ -52,4 +52,4 @@ def known(value: float | None, reason: str | None) -> dict[str, Any]:
     """Columns of a number: NaN is unknown, and what is unknown has a reason."""
     if value is not None and not math.isnan(value):
         return {"value": float(value), "reason": reason}
-    return {"value": None, "reason": storable(reason or ("not a number" if value is not None else "no reason given"))}
+    return {"value": None, "reason": reason or ("not a number" if value is not None else "no reason given")}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -15,9 +17,23 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
-    Text,
+    TypeDecorator,
 )
+from sqlalchemy import Text as AnyText
 from sqlalchemy import UniqueConstraint as Unique
+
+from harness.store.rows import storable
+
+
+class Text(TypeDecorator[str]):
+    """Whatever a plugin said, as text that every database takes."""
+
+    impl = AnyText
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Any) -> str | None:
+        return None if value is None else storable(value)
+
 
 metadata = MetaData(
     naming_convention={

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, case, delete, exists, func, insert, select, update
+from sqlalchemy import Connection, Engine, bindparam, case, delete, exists, func, insert, select, update
 
 from harness.spec.errors import StoreError, UsageError
 from harness.spec.identity import digest
@@ -30,7 +30,7 @@ from harness.store.records import (
     SessionStatus,
     StudyStatus,
 )
-from harness.store.rows import add, add_one, batches, known, storable
+from harness.store.rows import add, add_one, batches, known
 from harness.store.schema import SCHEMA, look, read_while_written, upgrade
 from harness.store.tables import (
     arm,
@@ -204,7 +204,7 @@ class Store:
         mine = run.c.id == run_id
         if owner is not None:
             mine &= (run.c.owner == owner) | run.c.owner.is_(None)
-        ended = {"status": status, "reason": reason and storable(reason), "owner": None, "heartbeat": None}
+        ended = {"status": status, "reason": reason, "owner": None, "heartbeat": None}
         with self.write() as connection:
             connection.execute(update(run).where(mine).values(updated=time.time(), **ended))
 
@@ -217,23 +217,23 @@ class Store:
         with self.write() as connection:
             for batch in batches(run_ids):
                 whole = run.c.id.in_(batch) & run.c.status.not_in(("done", "invalid")) & (had >= run.c.planned)
-                for row in connection.execute(select(run.c.id, run.c.owner, run.c.heartbeat).where(whole)).all():
-                    if row.owner in (None, owner) or not alive(row.owner, row.heartbeat):
-                        ended = {"status": "done", "reason": None, "owner": None, "heartbeat": None}
-                        connection.execute(update(run).where(run.c.id == row.id).values(updated=time.time(), **ended))
+                rows = connection.execute(select(run.c.id, run.c.owner, run.c.heartbeat).where(whole)).all()
+                free = [row.id for row in rows if row.owner in (None, owner) or not alive(row.owner, row.heartbeat)]
+                ended = {"status": "done", "reason": None, "owner": None, "heartbeat": None, "updated": time.time()}
+                connection.execute(update(run).where(run.c.id.in_(free)).values(ended))
 
     # Samples
 
     def add_sample(self, run_id: int, record: SampleRecord, scores: Iterable[Score]) -> None:
         """Stores a sample with its scores; one that is there already stays as it is."""
         now = time.time()
-        row = {**asdict(record), "run_id": run_id, "answer": storable(record.answer), "created": now}
+        row = {**asdict(record), "run_id": run_id, "created": now}
         text = row.pop("prompt")
         with self.write() as connection:
             if not add_one(connection, sample, row):
                 return
             if text:
-                add(connection, prompt, [{"hash": record.prompt_hash, "text": storable(text)}])
+                add(connection, prompt, [{"hash": record.prompt_hash, "text": text}])
             columns = {"run_id": run_id, "number": record.number}
             rows = [{**columns, "metric": one.metric, **known(one.value, one.reason)} for one in scores]
             if rows:
@@ -245,6 +245,17 @@ class Store:
         counts = (sample.c.run_id == run_id) & (run.c.status != "invalid")
         with self.read() as connection:
             return set(connection.scalars(select(sample.c.number).join(run).where(counts)))
+
+    def done_by_run(self, run_ids: Iterable[int]) -> dict[int, set[int]]:
+        """As `done_samples`, of many runs: those without a gap are told from their count."""
+        done: dict[int, set[int]] = {run_id: set() for run_id in run_ids}
+        counted = select(sample.c.run_id, func.count(), func.max(sample.c.number)).group_by(sample.c.run_id)
+        query = counted.join(run).where(run.c.status != "invalid")
+        with self.read() as connection:
+            for batch in batches(done):
+                for run_id, count, last in connection.execute(query.where(sample.c.run_id.in_(batch))).all():
+                    done[run_id] = set(range(count)) if last == count - 1 else self.done_samples(run_id)
+        return done
 
     def progress(self, run_ids: Iterable[int]) -> dict[int, int]:
         """How many samples of each run are done."""
@@ -348,7 +359,7 @@ class Store:
     def open_study(self, command: str, measure: str, members: Sequence[MemberRecord]) -> int:
         """A new study, its members in this order."""
         now = time.time()
-        columns = {"command": storable(command), "measure": measure, "created": now, "updated": now}
+        columns = {"command": command, "measure": measure, "created": now, "updated": now}
         with self.write() as connection:
             created = connection.execute(insert(study).values(status="running", **columns)).inserted_primary_key
             assert created is not None
@@ -357,11 +368,13 @@ class Store:
                 connection.execute(insert(member), rows)
             return int(created[0])
 
-    def set_member_session(self, study_id: int, position: int, session_id: int) -> None:
-        """Has a study show the timings of this session for one member."""
-        which = (member.c.study_id == study_id) & (member.c.position == position)
+    def set_member_sessions(self, study_id: int, sessions: Mapping[int, int]) -> None:
+        """Has a study show the timings of these sessions, each for the member at its position."""
+        which = (member.c.study_id == study_id) & (member.c.position == bindparam("place"))
+        rows = [{"place": position, "shown": session_id} for position, session_id in sessions.items()]
         with self.write() as connection:
-            connection.execute(update(member).where(which).values(session_id=session_id))
+            if rows:
+                connection.execute(update(member).where(which).values(session_id=bindparam("shown")), rows)
 
     def close_study(self, study_id: int, status: StudyStatus) -> None:
         with self.write() as connection:

@@ -14,7 +14,7 @@ def test_a_study_keeps_its_members_in_order(store, reader, new_run, here):
     session_id = store.open_session({"name": "quick"}, here, [identity, knorm], owner())
     members = [MemberRecord(identity, "baseline"), MemberRecord(knorm, "method", identity, quality=False)]
     study_id = store.open_study("harness run +method=knorm", "quick", members)
-    store.set_member_session(study_id, 1, session_id)
+    store.set_member_sessions(study_id, {1: session_id})
 
     assert queries.members(reader, study_id) == [
         Member(0, identity, "baseline", None, None, True),
