@@ -78,3 +78,16 @@ def test_done_samples_are_known_by_number_and_counted(store, new_run, sample):
 
     assert store.done_samples(first) == {0, 1, 4}
     assert store.progress([first, second]) == {first: 3, second: 0}
+
+
+def test_what_is_done_of_many_runs_is_what_is_done_of_each(store, new_run, sample):
+    whole, gaps, invalid, empty = (new_run(key) for key in "abcd")
+    for run_id, numbers in ((whole, (1, 0, 2)), (gaps, (0, 1, 4)), (invalid, (0,))):
+        for number in numbers:
+            store.add_sample(run_id, sample(number), [])
+    store.release(invalid, "invalid")
+
+    found = store.done_by_run([whole, gaps, invalid, empty])
+
+    assert found == {whole: {0, 1, 2}, gaps: {0, 1, 4}, invalid: set(), empty: set()}
+    assert found == {run_id: store.done_samples(run_id) for run_id in found}
