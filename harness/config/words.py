@@ -22,7 +22,9 @@ class Protocol(Knobbed):
     steady: bool = knob(False, help="warm up until the clock is steady")
     seconds: float = knob(0.0, low=0.0, help="sample for at least so long")
     max_processes: int | None = knob(None, low=1, help="more processes while the interval is wide; null for none")
-    width: float | None = knob(None, low=0.0, high=5.0, help="percent: stop adding processes at this half-width; null for never")
+    width: float | None = knob(
+        None, low=0.0, high=5.0, help="percent: stop adding processes at this half-width; null for never"
+    )
     budget_s: float | None = knob(None, low=0.0, help="seconds a session may take; null for no limit")
     strict: bool = knob(False, help="p95 from 130 samples and p99 from 662, instead of 59 and 299")
     energy_window_s: float = knob(5.0, low=0.1, help="shortest window an energy counter is read over")
