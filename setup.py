@@ -6,7 +6,8 @@ ROOTS = {"harness": "harness", "harness_plugins": "plugins", "harness_conf": "co
 
 
 def packages(name: str, folder: str) -> list[str]:
-    inner = find_namespace_packages(folder, exclude=["*.tests", "*.tests.*", "tests", "*__pycache__*", "plugin.templates*"])
+    left_out = ["*.tests", "*.tests.*", "tests", "*__pycache__*", "plugin.templates*"]
+    inner = find_namespace_packages(folder, exclude=left_out)
     return [name, *(f"{name}.{package}" for package in inner)]
 
 
