@@ -52,7 +52,10 @@ def open_message(*stacks):
         "model": {"name": "counter", "knobs": {}},
         "location": {"path": "", "revision": "1"},
         "device": {"kind": "cpu", "threads": 1},
-        "runs": [{"run": number, "stack": stack} for number, stack in enumerate(stacks, start=1)],
+        "runs": [
+            {"run": number, "stack": stack, "artifacts": [None] * len(stack)}
+            for number, stack in enumerate(stacks, start=1)
+        ],
     }
 
 
