@@ -85,8 +85,10 @@ class HF(Model):
         width = 2 if self.dtype in ("bfloat16", "float16") else 4
         shared, each = prefilled_and_fed(request)
         fed = shared + arms * each
-        decode = request.get("new_tokens", 0) * facts["parameters"] * width / bytes_s
-        return float(2 * facts["parameters"] * fed / flops_s + decode * (1 + 0.2 * (arms - 1)))
+        step = facts["parameters"] * width / bytes_s
+        decode = request.get("new_tokens", 0) * step * (1 + 0.2 * (arms - 1))
+        decode += arms * step * sum(len(one["continuation"]) for one in request.get("score", ()) if decoded(one))
+        return float(2 * facts["parameters"] * fed / flops_s + decode)
 
     def notes(self) -> list[str]:
         if self.wheel is None:
@@ -109,7 +111,13 @@ def prefilled_and_fed(request: dict[str, Any]) -> tuple[int, int]:
     if "score" not in request:
         return len(request["context"]), len(request["question"])
     contexts = {tuple(item["context"]) for item in request["score"]}
-    return sum(map(len, contexts)), sum(len(item["question"] + item["continuation"]) for item in request["score"])
+    rest = [one["question"] + one["continuation"] for one in request["score"] if not decoded(one)]
+    return sum(map(len, contexts)), sum(map(len, rest))
+
+
+def decoded(item: dict[str, Any]) -> bool:
+    """Whether a continuation is scored token by token."""
+    return item.get("phase") == "decode"
 
 
 def auto_dtype(device: Device) -> str:

@@ -10,7 +10,8 @@ A request to a causal language model is a plain dict:
 
 and its output is `{"tokens": [ids]}`, stop ids left out. Or it asks how likely given texts are:
 
-    score      [{context, question, continuation}, ...], token ids each
+    score      [{context, question, continuation}, ...], token ids each; an item may say in which
+               phase: "decode" (token by token), "prefill" (all of it prefilled at once, and scored there)
 
 answered by `{"scores": [{"logprobs": [nats], "likeliest": [true or false]}, ...]}`, a number for each
 token of the continuation. Equal contexts are prefilled and compressed once.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,13 +21,20 @@ AT_ONCE = 512  # tokens fed in one step: their logits fill memory, [tokens, voca
 Ids = tuple[int, ...]
 
 
+class Context(NamedTuple):
+    """Tokens prefilled at once."""
+
+    ids: Ids
+    scored: int  # so many of the last are scored by the prefill itself
+
+
 def answer(
     subject: LoadedCausalLM, request: dict[str, Any], arms: Sequence[Arm], needs: frozenset[Any]
 ) -> Iterable[tuple[Arm, Response]]:
     """One prefill of each context serves all arms; each scores on branches of its own, alone."""
-    held = {context: subject.prefill({"context": list(context)}, needs) for context in grouped(request)}
+    held = {context: prefill(subject, context, needs) for context in grouped(request)}
 
-    def branch(context: Ids) -> Branch:
+    def branch(context: Context) -> Branch:
         return replace(held[context], cache=held[context].cache.branch())
 
     for arm in arms:
@@ -38,32 +45,46 @@ def answer(
             yield arm, response
 
 
-def respond(subject: LoadedCausalLM, request: dict[str, Any], prefilled: Callable[[Ids], Branch]) -> Response:
+def prefill(subject: LoadedCausalLM, context: Context, needs: frozenset[Any]) -> Branch:
+    return subject.prefill({"context": list(context.ids)}, needs, context.scored)
+
+
+def respond(subject: LoadedCausalLM, request: dict[str, Any], prefilled: Callable[[Context], Branch]) -> Response:
     """Lets what is applied act once on each context, feeds each question once, then scores what follows it."""
     scores: list[dict[str, Any]] = [{} for _ in request["score"]]
     observed: list[dict[str, float]] = []
     ends: list[int] = []
     for context, questions in grouped(request).items():
         start = prefilled(context)
-        branch = subject.act(start.cache, start.logits)
+        branch, told_before = subject.act(start.cache, start.logits), start.told
         del start
         observed.append(branch.observed)
         for question, numbers in questions.items():
+            if context.scored:
+                for number in numbers:
+                    scores[number] = plain(told_before)
+                ends.append(branch.cache.resident_bytes())
+                subject.mark("score")
+                continue
             asked = own(branch.cache, last=question == [*questions][-1])
             logits = ask(subject, asked, list(question)) if question else branch.logits
             for number in numbers:
                 cache = own(asked, last=number == numbers[-1])
-                scores[number] = score(subject, cache, logits, request["score"][number]["continuation"])
+                scores[number] = score(subject, cache, logits, request["score"][number])
                 ends.append(cache.resident_bytes())
                 subject.mark("score")
     return Response({"scores": scores}, summed_up(observed) | {"end_resident_bytes": float(max(ends))})
 
 
-def grouped(request: dict[str, Any]) -> dict[Ids, dict[Ids, list[int]]]:
+def grouped(request: dict[str, Any]) -> dict[Context, dict[Ids, list[int]]]:
     """Numbers of the continuations, by their question within their context, in the order they come."""
-    groups: dict[Ids, dict[Ids, list[int]]] = {}
+    groups: dict[Context, dict[Ids, list[int]]] = {}
     for number, item in enumerate(request["score"]):
-        groups.setdefault(tuple(item["context"]), {}).setdefault(tuple(item["question"]), []).append(number)
+        context, question = Context(tuple(item["context"]), 0), tuple(item["question"])
+        if item.get("phase") == "prefill":
+            whole = (*context.ids, *question, *item["continuation"])
+            context, question = Context(whole, len(item["continuation"])), ()
+        groups.setdefault(context, {}).setdefault(question, []).append(number)
     return groups
 
 
@@ -78,24 +99,30 @@ def ask(subject: LoadedCausalLM, cache: Cache, question: list[int]) -> Tensor:
     return subject.feed([cache], [question])[0]
 
 
-def score(subject: LoadedCausalLM, cache: Cache, logits: Tensor, continuation: list[int]) -> dict[str, Any]:
+def score(subject: LoadedCausalLM, cache: Cache, logits: Tensor, item: dict[str, Any]) -> dict[str, Any]:
     """Log-probability of each token of a continuation, in nats, and whether it was the likeliest.
 
-    Where rows come and go as tokens are decoded, they are fed one by one.
+    They are fed one by one where that is asked, and where rows come and go as tokens are decoded.
 
     Args:
         logits: of the first token, [vocabulary].
     """
+    continuation = item["continuation"]
     fed, wanted = continuation[:-1], torch.tensor(continuation, device=subject.device)
-    size = AT_ONCE if all(getattr(layer.storage, "append_only", False) for layer in cache.layers) else 1
+    growing = all(getattr(layer.storage, "append_only", False) for layer in cache.layers)
+    size = AT_ONCE if growing and item.get("phase") != "decode" else 1
     cache.reserve(len(fed))
     found = [told(logits[None], wanted[:1])]
     for start in range(0, len(fed), size):
         chunk = fed[start : start + size]
         rows = subject.logits([cache], [chunk], last=len(chunk))[0]
         found.append(told(rows, wanted[start + 1 : start + 1 + len(chunk)]))
-    logprobs, likeliest = (torch.cat(parts).tolist() for parts in zip(*found, strict=True))
-    return {"logprobs": logprobs, "likeliest": likeliest}
+    return plain([torch.cat(parts) for parts in zip(*found, strict=True)])
+
+
+def plain(found: Sequence[Tensor]) -> dict[str, Any]:
+    logprobs, likeliest = found
+    return {"logprobs": logprobs.tolist(), "likeliest": likeliest.tolist()}
 
 
 def told(logits: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:

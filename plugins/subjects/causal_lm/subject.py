@@ -34,6 +34,7 @@ class Branch:
     cache: Cache
     logits: Tensor  # of the next token, [vocabulary]
     observed: dict[str, float]
+    told: tuple[Tensor, ...] = ()  # of the last tokens of the context, where they are scored: see scoring.told
     tokens: list[int] = field(default_factory=list)
     finished: bool = False
 
@@ -135,19 +136,22 @@ class LoadedCausalLM(CausalLM):
     @torch.no_grad()
     def respond(self, request: dict[str, Any], needs: frozenset[Any]) -> Response:
         if "score" in request:
-            return scoring.respond(self, request, lambda context: self.prefill({"context": list(context)}, needs))
+            return scoring.respond(self, request, lambda context: scoring.prefill(self, context, needs))
         prefilled = self.prefill(request, needs)
         branch = self.act(prefilled.cache, prefilled.logits)
         del prefilled
         self.decode([branch], request)
         return self.response(branch)
 
-    def prefill(self, request: dict[str, Any], needs: frozenset[Any]) -> Branch:
-        text = crc32(array("q", request["context"]).tobytes())
+    def prefill(self, request: dict[str, Any], needs: frozenset[Any], scored: int = 0) -> Branch:
+        """A context in a cache of its own, with the scores of its last tokens where these are asked for."""
+        ids = request["context"]
+        text = crc32(array("q", ids).tobytes())
         cache = Cache([Layer(index, self.rotation) for index in range(len(self.attentions))], text)
-        logits = self.feed([cache], [request["context"]], needs)[0]
+        logits = self.logits([cache], [ids], needs, last=scored + 1)[0]
+        told = scoring.told(logits[:-1], torch.tensor(ids[len(ids) - scored :], device=self.device)) if scored else ()
         self.mark("prefill")
-        return Branch(cache, logits, {})
+        return Branch(cache, logits[-1].clone(), {}, told)
 
     def act(self, cache: Cache, logits: Tensor) -> Branch:
         """Lets what is applied act on a prefilled cache, and observes what became of it."""

@@ -52,6 +52,37 @@ def test_scores_are_those_of_transformers_on_the_whole_text(monkeypatch, at_once
     assert scored["likeliest"] == likeliest
 
 
+@pytest.mark.parametrize("phase", ["prefill", "decode"])
+def test_each_phase_scores_as_transformers_does_on_the_whole_text(phase):
+    toy = make()
+    ids = toy.request["context"]
+    items = [{**split(ids, (40, 43), 60), "phase": phase}, {**split(ids, (1, 1), 9), "phase": phase}]
+
+    found = toy.subject.respond({"score": items}, frozenset())
+
+    for item, scored, end in zip(items, found.output["scores"], (60, 9), strict=True):
+        logprobs, likeliest = bare(ids[:end], item["continuation"])
+        assert scored["logprobs"] == pytest.approx(logprobs, abs=1e-4)
+        assert scored["likeliest"] == likeliest
+    assert found.observed["seen"] == {"prefill": (60 + 9) / 2, "decode": (40 + 1) / 2}[phase]
+
+
+def test_a_phase_says_how_tokens_are_fed(monkeypatch):
+    toy, fed = make(), []
+    feed = toy.subject.logits
+
+    def logits(caches, ids, needs=frozenset(), last=1):
+        fed.append(len(ids[0]))
+        return feed(caches, ids, needs, last)
+
+    monkeypatch.setattr(toy.subject, "logits", logits)
+    item = split(toy.request["context"], (40, 40), 44)
+    for phase in ({}, {"phase": "decode"}, {"phase": "prefill"}):
+        toy.subject.respond({"score": [{**item, **phase}]}, frozenset())
+
+    assert fed == [40, 3, *[40, 1, 1, 1], 44]
+
+
 def test_a_context_is_prefilled_and_acted_on_once_for_all_that_follows_it():
     toy = make()
     ids, marks = toy.request["context"], []
@@ -84,6 +115,7 @@ def test_arms_that_share_prefills_score_as_they_do_alone():
     toy = make()
     ids = toy.request["context"]
     request = {"score": [split(ids, (40, 41), 44), split(ids, (70, 71), 75), split(ids, (40, 41), 46)]}
+    request["score"] += [{**split(ids, (40, 41), 44), "phase": phase} for phase in ("decode", "prefill")]
     arms = [Arm(), *(Arm(small(method)) for method in METHODS)]
 
     together = dict(toy.subject.answer(request, arms))
@@ -92,8 +124,8 @@ def test_arms_that_share_prefills_score_as_they_do_alone():
         with arm.apply(toy.subject):
             alone = toy.subject.respond(request, arm.stack.needs())
         assert together[arm] == alone
-    assert together[arms[0]].observed["seen"] == 55.0  # the mean of 40 and 70
-    assert together[arms[0]].observed["full_bytes"] == 2 * 2 * 2 * 110 * 8 * 4  # of both
+    assert together[arms[0]].observed["seen"] == (40 + 70 + 44) / 3
+    assert together[arms[0]].observed["full_bytes"] == 2 * 2 * 2 * 154 * 8 * 4  # of all three contexts
 
 
 def test_phases_of_several_contexts_add_up_and_nothing_is_decoded():
