@@ -1,4 +1,4 @@
-"""A Llama of two layers with random weights: real code paths in milliseconds."""
+"""A Llama of four layers with random weights: real code paths in milliseconds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harness.testing import Toy
 from .subject import LoadedCausalLM
 
 
-def model(layers: int = 2, heads: int = 4, kv_heads: int = 2, seed: int = 0) -> torch.nn.Module:
+def model(layers: int = 4, heads: int = 4, kv_heads: int = 2, seed: int = 0) -> torch.nn.Module:
     from transformers import LlamaConfig, LlamaForCausalLM
 
     torch.manual_seed(seed)

@@ -62,6 +62,6 @@ def test_the_scores_it_goes_on_adding_to_are_counted_as_resident():
     once = answered(H2O(while_decoding=False), toy_of("causal-lm")).response.observed
 
     assert once["resident_bytes"] * 2 == once["full_bytes"]
-    assert held["resident_bytes"] == once["resident_bytes"] + 2 * 2 * 48 * 4  # layers, heads, rows, bytes
+    assert held["resident_bytes"] == once["resident_bytes"] + 4 * 2 * 48 * 4  # layers, heads, rows, bytes
     assert held["end_resident_bytes"] == held["resident_bytes"]
     assert once["end_resident_bytes"] > once["resident_bytes"]

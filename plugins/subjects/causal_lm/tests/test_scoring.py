@@ -125,7 +125,7 @@ def test_arms_that_share_prefills_score_as_they_do_alone():
             alone = toy.subject.respond(request, arm.stack.needs())
         assert together[arm] == alone
     assert together[arms[0]].observed["seen"] == (40 + 70 + 44) / 3
-    assert together[arms[0]].observed["full_bytes"] == 2 * 2 * 2 * 154 * 8 * 4  # of all three contexts
+    assert together[arms[0]].observed["full_bytes"] == 4 * 2 * 2 * 154 * 8 * 4  # of all three contexts
 
 
 def test_phases_of_several_contexts_add_up_and_nothing_is_decoded():

@@ -143,10 +143,10 @@ def test_resident_bytes_are_those_of_the_model_s_own_cache():
     toy = make(context=96)
     observed = toy.subject.respond(toy.request, frozenset()).observed
 
-    # 2 layers, keys and values, 2 heads, 96 tokens, 8 numbers of 4 bytes
-    assert observed["full_bytes"] == observed["resident_bytes"] == 2 * 2 * 2 * 96 * 8 * 4
+    # 4 layers, keys and values, 2 heads, 96 tokens, 8 numbers of 4 bytes
+    assert observed["full_bytes"] == observed["resident_bytes"] == 4 * 2 * 2 * 96 * 8 * 4
     # and room for 5 tokens of the question and 6 new ones
-    assert observed["end_resident_bytes"] == 2 * 2 * 2 * (96 + 5 + 6) * 8 * 4
+    assert observed["end_resident_bytes"] == 4 * 2 * 2 * (96 + 5 + 6) * 8 * 4
 
 
 def test_stops_at_a_stop_token_and_leaves_it_out():
@@ -190,7 +190,7 @@ def test_what_is_needed_is_taken_of_each_layer_once_and_forgotten_before_decodin
         toy.subject.respond(toy.request, frozenset(asked))
     *layers, cache = seen
 
-    assert [(few.shape, many.shape) for few, many in layers] == [((4, 3, 8), (4, 8, 8))] * 2
+    assert [(few.shape, many.shape) for few, many in layers] == [((4, 3, 8), (4, 8, 8))] * 4
     assert all(torch.equal(few, many[:, -3:]) for few, many in layers)
     with pytest.raises(KeyError):
         cache.layers[0].queries(3)
