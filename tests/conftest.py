@@ -122,12 +122,15 @@ class Lab:
 @contextmanager
 def opened(root: Path) -> Iterator[Lab]:
     made = Lab(root)
+    before = set(sys.modules)
     with pytest.MonkeyPatch.context() as patch:
         for name, value in made.env.items():
             patch.setenv(name, value)
         patch.syspath_prepend(str(TOYS))
         yield made
-        sys.modules.pop("toy_lab", None)
+    for name in set(sys.modules) - before:  # the next lab may hold another plugin of the same name
+        if Path(getattr(sys.modules[name], "__file__", None) or "/").is_relative_to(root) or name == "toy_lab":
+            del sys.modules[name]
 
 
 @pytest.fixture
