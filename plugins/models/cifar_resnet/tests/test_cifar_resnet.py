@@ -1,0 +1,68 @@
+import os
+import pickle
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from harness.api import Device, SourceError, UsageError
+from harness_plugins.models.cifar_resnet.plugin import CifarResNet
+from harness_plugins.subjects.image_classifier.resnet import ResNet
+from harness_plugins.tasks.cifar10.plugin import Cifar10
+
+CPU = Device("cpu", 1)
+DATA = Path(os.environ.get("HARNESS_TEST_DATA", "/nowhere"))
+
+
+def loaded(path, **knobs):
+    model = CifarResNet(checkpoint=str(path), **knobs)
+    return model.load(model.fetch(), CPU)
+
+
+def test_both_kinds_of_file_give_the_same_network(tmp_path):
+    weights = ResNet(20, 10).state_dict()
+    save_file(weights, tmp_path / "net.safetensors")
+    torch.save({"state_dict": {f"module.{name}": one for name, one in weights.items()}}, tmp_path / "net.th")
+
+    for name in ("net.safetensors", "net.th"):
+        held = loaded(tmp_path / name).network.state_dict()
+        assert all(torch.equal(held[key], one) for key, one in weights.items())
+
+
+def test_a_checkpoint_of_another_depth_is_refused(tmp_path):
+    save_file(ResNet(20, 10).state_dict(), tmp_path / "net.safetensors")
+
+    with pytest.raises(SourceError, match="does not hold a ResNet-56 with 10 classes"):
+        loaded(tmp_path / "net.safetensors", depth=56)
+
+
+def test_code_in_a_checkpoint_is_refused_and_never_run(tmp_path):
+    class Code:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "ran",))
+
+    (tmp_path / "net.th").write_bytes(pickle.dumps(Code(), protocol=2))
+
+    with pytest.raises(SourceError, match="weights only"):
+        loaded(tmp_path / "net.th")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_missing_checkpoint_is_asked_for():
+    with pytest.raises(UsageError, match="needs model"):
+        CifarResNet().fetch()
+    with pytest.raises(SourceError, match="no file"):
+        CifarResNet(checkpoint="/nowhere/net.th").fetch()
+
+
+@pytest.mark.skipif(not (DATA / "cifar10_resnet").exists(), reason="HARNESS_TEST_DATA names no folder with CIFAR-10")
+def test_resnet_20_is_right_on_as_many_real_images_as_published_with_them():
+    task = Cifar10(path=str(DATA / "cifar10"), samples=1000)
+    subject = loaded(DATA / "cifar10_resnet" / "resnet20-12fca82f.th")
+    right = [
+        task.score(sample, subject.respond(sample.request, frozenset()).output, None)[0].value
+        for sample in task.make_samples(None, 0)
+    ]
+
+    assert sum(right) == 915

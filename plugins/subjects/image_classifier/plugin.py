@@ -1,0 +1,36 @@
+"""Image classifiers: what methods and tasks may know of them without loading one.
+
+A request to an image classifier is a plain dict:
+
+    image      its RGB bytes, row by row, in base64: as stored, neither normalised nor cropped
+    size       [height, width]
+
+and its output is `{"logits": [one for each class]}`. Normalisation is the model's, done before the clock's
+`input` mark, so that it is never counted as the network's time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from harness.api import Seam, Subject, hookimpl
+
+
+class ImageClassifier(Subject):
+    kind = "image-classifier"
+    revision = 1
+    seams: ClassVar[Mapping[str, Seam]] = {
+        "weights": Seam("called once with the network, whose weights are given back afterwards", held=True),
+    }
+
+    @classmethod
+    def toy(cls) -> Any:
+        from .toy import make
+
+        return make()
+
+
+@hookimpl
+def harness_subjects() -> list[type[Subject]]:
+    return [ImageClassifier]

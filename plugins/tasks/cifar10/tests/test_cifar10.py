@@ -1,0 +1,69 @@
+import pickle
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from harness.api import IncompatibleError, KnobError, SourceError, UsageError
+from harness.testing import contract
+from harness_plugins.tasks.cifar10.plugin import Cifar10
+
+PIXELS = np.random.default_rng(0).integers(0, 256, (20, 32, 32, 3), np.uint8)
+LABELS = [number % 10 for number in range(20)]
+
+
+def official(folder: Path) -> Path:
+    """Twenty images as the official archive stores them: channel by channel, bytes for keys."""
+    batch = {b"data": PIXELS.transpose(0, 3, 1, 2).reshape(20, -1), b"labels": LABELS}
+    (folder / "cifar-10-batches-py").mkdir()
+    (folder / "cifar-10-batches-py" / "test_batch").write_bytes(pickle.dumps(batch, protocol=2))
+    return folder
+
+
+FOLDER = official(Path(tempfile.mkdtemp()))
+test_contract = contract(Cifar10(path=str(FOLDER), samples=5))
+
+
+def test_batches_and_strips_hold_the_same_images(tmp_path):
+    Image.fromarray(PIXELS.reshape(20, 1024, 3)).save(tmp_path / "test_0.png")
+    np.save(tmp_path / "labels_test.npy", np.array(LABELS, np.uint8))
+    strips, batches = (Cifar10(path=str(one), samples=20) for one in (tmp_path, FOLDER))
+
+    assert strips.make_samples(None, 3) == batches.make_samples(None, 3)
+    assert strips.sources()[0].sha256 == batches.sources()[0].sha256
+    assert strips.sources()[0].note == "20 of the 10,000 test images"
+
+
+def test_scores_of_a_known_answer():
+    task = Cifar10(path=str(FOLDER), samples=20)
+    sample = next(one for one in task.make_samples(None, 0) if one.target == 0)
+    logits = [0.0, 1.0, 1.0, 1.0, 1.0, *[-1e9] * 5]  # four are more likely than the right one
+    top1, top5, loss = task.score(sample, {"logits": logits}, None)
+
+    assert (top1.value, top5.value) == (0.0, 1.0)
+    assert loss.value == pytest.approx(np.log(1 + 4 * np.e))
+
+
+def test_what_cannot_be_asked_is_said_in_a_sentence():
+    with pytest.raises(KnobError, match="has 20 test images"):
+        Cifar10(path=str(FOLDER), samples=21).sources()
+    with pytest.raises(UsageError, match="needs task"):
+        Cifar10().sources()
+    with pytest.raises(SourceError, match="neither test_batch nor"):
+        Cifar10(path="/nowhere").sources()
+    with pytest.raises(IncompatibleError, match="100 apart"):
+        Cifar10().check({"classes": 100})
+
+
+def test_code_in_a_batch_is_refused_and_never_run(tmp_path):
+    class Code:
+        def __reduce__(self):
+            return (Path.touch, (tmp_path / "ran",))
+
+    (tmp_path / "test_batch").write_bytes(pickle.dumps(Code(), protocol=2))
+
+    with pytest.raises(SourceError, match="not a batch of CIFAR-10"):
+        Cifar10(path=str(tmp_path)).sources()
+    assert not (tmp_path / "ran").exists()
