@@ -21,9 +21,14 @@ def load(model: Any, path: str, device: Device) -> Any:
     except RuntimeError as error:
         raise SourceError(
             f"{path} does not hold a ResNet-{model.depth} with {model.classes} classes "
-            f"({str(error).splitlines()[1].strip()}); set model.depth or model.classes"
+            f"({first_difference(error)}); set model.depth or model.classes"
         ) from error
     return LoadedImageClassifier(network, model.mean, model.std, device.kind)
+
+
+def first_difference(error: RuntimeError) -> str:
+    """The first of the many that torch lists."""
+    return str(error).splitlines()[1].split(",")[0].strip().rstrip(".:")
 
 
 def weights(path: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import exp, log
+from math import exp, isfinite, log
 from typing import Any
 
 from harness.api import IncompatibleError, KnobError, Metric, Sample, Score, Source, Task, hookimpl, knob
@@ -48,10 +48,14 @@ class Cifar10(Task):
 
     def score(self, sample: Sample, output: dict[str, Any], processor: Any) -> list[Score]:
         logits, label = output["logits"], sample.target
-        above = sum(logit > logits[label] for logit in logits)
+        # Ties count against it, and so does what is no number: a network that died is never right.
+        above = sum(not logit < logits[label] for logit in logits) - 1
+        ranks = [Score("top1", float(above < 1)), Score("top5", float(above < 5))]
+        if not all(map(isfinite, logits)):
+            return [*ranks, Score("loss", None, "logits are not all finite")]
         top = max(logits)
         loss = top + log(sum(exp(logit - top) for logit in logits)) - logits[label]
-        return [Score("top1", float(above < 1)), Score("top5", float(above < 5)), Score("loss", loss)]
+        return [*ranks, Score("loss", loss)]
 
     def answer_text(self, output: dict[str, Any], processor: Any) -> str:
         from .images import CLASSES

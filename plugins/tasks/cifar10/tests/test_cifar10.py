@@ -15,10 +15,12 @@ LABELS = [number % 10 for number in range(20)]
 
 
 def official(folder: Path) -> Path:
-    """Twenty images as the official archive stores them: channel by channel, bytes for keys."""
+    """Twenty images as the official archive stores them: channel by channel, bytes for keys, an older numpy's names."""
     batch = {b"data": PIXELS.transpose(0, 3, 1, 2).reshape(20, -1), b"labels": LABELS}
     (folder / "cifar-10-batches-py").mkdir()
-    (folder / "cifar-10-batches-py" / "test_batch").write_bytes(pickle.dumps(batch, protocol=2))
+    (folder / "cifar-10-batches-py" / "test_batch").write_bytes(
+        pickle.dumps(batch, protocol=2).replace(b"numpy._core.", b"numpy.core.")
+    )
     return folder
 
 
@@ -44,6 +46,16 @@ def test_scores_of_a_known_answer():
 
     assert (top1.value, top5.value) == (0.0, 1.0)
     assert loss.value == pytest.approx(np.log(1 + 4 * np.e))
+
+
+def test_a_network_that_died_is_never_right():
+    task = Cifar10(path=str(FOLDER), samples=1)
+    (sample,) = task.make_samples(None, 0)
+    ties = task.score(sample, {"logits": [0.5] * 10}, None)
+    nothing = task.score(sample, {"logits": [float("nan")] * 10}, None)
+
+    assert [score.value for score in ties[:2]] == [0.0, 0.0]
+    assert [score.value for score in nothing] == [0.0, 0.0, None]
 
 
 def test_what_cannot_be_asked_is_said_in_a_sentence():
