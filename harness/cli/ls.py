@@ -195,6 +195,8 @@ def show(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from harness.spec.text import printable
+
     console = Console()
     cells = [[printable(str(cell)) for cell in row] for row in rows]
     if not console.is_terminal or len(cells) > FOLDED:
@@ -206,12 +208,6 @@ def show(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     for row in cells:
         table.add_row(*map(Text, row))
     console.print(table)
-
-
-def printable(text: str) -> str:
-    """On one line, and without what a terminal obeys: a model may answer anything."""
-    text = text.replace("\n", " ")
-    return text if text.isprintable() else "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
 
 
 def print_aligned(rows: Sequence[Sequence[str]]) -> None:

@@ -119,7 +119,8 @@ def show_plan(plan: Plan, sweep: Sweep, tell: Callable[[str], None]) -> None:
     tell(f"Plan: {len(plan.runs)} runs ({names}) of {tasks} on {models}, {device.kind}, {device.threads} threads.")
     seconds = plan.seconds()
     guess = "" if seconds is None or done == planned else f", about {duration(seconds)} (a rough guess)"
-    tell(f"Quality: {planned} samples, {done} done{guess}. Cost: measure={sweep.measure.name}, timed after it.")
+    timed = "timed after it" if sweep.measure.processes else "nothing is timed"
+    tell(f"Quality: {planned} samples, {done} done{guess}. Cost: measure={sweep.measure.name}, {timed}.")
 
 
 def say(text: str) -> None:

@@ -76,7 +76,7 @@ def refuse_unfit(given: list[Word], sweep: Sweep) -> None:
         raise UsageError("harness selfcheck times identity against itself; leave out method= and controls=")
     if sweep.measure.most < 2:
         raise UsageError(
-            f"measure={sweep.measure.name} times one process an arm, which shows no noise between processes; "
+            f"measure={sweep.measure.name} times fewer than two processes an arm, which shows no noise between them; "
             "use measure=standard, or add measure.processes=3"
         )
 

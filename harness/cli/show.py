@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -93,7 +94,9 @@ def show_samples(store: Store, run: Run) -> None:
     rows = []
     for one in queries.samples(store, [run.id]).to_dict("records"):
         mine = scores[scores["number"] == one["number"]]
-        points = " ".join(f"{row.metric}={row.value:g}" for row in mine.itertuples())
+        points = " ".join(
+            f"{row.metric}={'unknown' if isnan(row.value) else f'{row.value:g}'}" for row in mine.itertuples()
+        )
         rows.append(
             (
                 one["number"], one["stratum"], json.dumps(one["target"]), json.dumps(one["answer"]), points,
@@ -101,6 +104,10 @@ def show_samples(store: Store, run: Run) -> None:
             )
         )  # fmt: skip
     show(["sample", "stratum", "target", "answer", "scores", "evidence"], rows)
+
+
+def known(value: float) -> str:
+    return "unknown" if isnan(value) else f"{value:g}"
 
 
 def show_prompt(store: Store, run: Run, number: int) -> None:

@@ -95,6 +95,8 @@ def timing(plan: Plan, measure: Measure, registry: Registry) -> str:
     """How much is timed, and how long that takes where the models can say."""
     from harness.engine.duration import Span, session_span
 
+    if not measure.processes:
+        return "Timing: none."
     meters = [meter() for meter in registry.meters.values()]
     spans = [session_span(bench, len(plan.on(bench)), measure, meters) for bench in plan.benches]
     arms = f"{len(plan.runs)} runs, {measure.processes} fresh processes each"

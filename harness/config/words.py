@@ -15,7 +15,7 @@ class Protocol(Knobbed):
 
     name = "measure"
 
-    processes: int = knob(1, low=1, help="fresh processes an arm, at least")
+    processes: int = knob(1, low=0, help="fresh processes an arm, at least; 0 times nothing")
     warmups: int = knob(3, low=0, help="untimed samples first")
     samples: int = knob(5, low=1, help="timed samples a process")
     decides: bool = knob(False, help="whether timings may carry an outcome")

@@ -18,7 +18,8 @@ from harness.engine.stopping import Stop, judge, widest
 from harness.engine.watch import Watch
 from harness.plugin.contracts import Meter
 from harness.plugin.sources import cache_folder
-from harness.spec.records import Measure, Reading
+from harness.spec.errors import PluginError
+from harness.spec.records import Measure, Plain, Reading
 from harness.store.owners import owner
 from harness.store.records import Pair, PassRecord
 from harness.store.writer import Store
@@ -32,6 +33,7 @@ class Session:
     arms: list[PlannedRun]
     id: int
     done: dict[int, set[int]]
+    requests: list[dict[str, Plain]]
 
 
 @dataclass
@@ -53,8 +55,14 @@ class Costs:
         """Times what has not been timed beside its baseline; returns the session that holds each run's timings."""
         shown: dict[int, int] = {}
         sessions = []
-        for bench in plan.benches:
-            session = self._session(bench, [run for run in plan.on(bench) if not run.failed], shown)
+        for bench in plan.benches if self.measure.processes else ():
+            runs = [run for run in plan.on(bench) if not run.failed]
+            try:
+                session = self._session(bench, runs, shown)
+            except PluginError as error:  # the task can't say what to time
+                for run in runs:
+                    self._fail(run, str(error))
+                continue
             if session is not None:
                 sessions.append(session)
         if sessions:
@@ -101,11 +109,12 @@ class Costs:
 
     def _open(self, bench: Bench, arms: list[PlannedRun]) -> Session:
         """A session of these arms: one that was broken off, else a new one."""
+        requests = [bench.timed(number) for number in range(max(1, min(bench.planned, self.measure.samples)))]
         ids, protocol = [run.id for run in arms], asdict(self.measure)
         number = self.store.resume_session(protocol, self.environment_id, ids, owner())
         if number is None:
             number = self.store.open_session(protocol, self.environment_id, ids, owner())
-        return Session(bench, arms, number, self.store.processes_done(number))
+        return Session(bench, arms, number, self.store.processes_done(number), requests)
 
     def _serve(self, session: Session) -> bool:
         """Works through a session, a process of each arm at a time; whether it has timings to show."""
@@ -154,14 +163,17 @@ class Costs:
         try:
             self._time(session, process, position)
         except WorkerGone as gone:
-            run.failed = str(gone)
-            self.store.release(run.id, "failed", f"while it was timed: {gone}")
-            self.events.run_finished(run)
-            self.watch.say(f"{run.stack.label}: failed while it was timed: {gone}")
+            self._fail(run, f"while it was timed: {gone}")
             return run is not session.arms[0]
         finally:
             lock.release()
         return True
+
+    def _fail(self, run: PlannedRun, reason: str) -> None:
+        run.failed = reason
+        self.store.release(run.id, "failed", reason)
+        self.events.run_finished(run)
+        self.watch.say(f"{run.stack.label}: failed {reason}")
 
     def _time(self, session: Session, process: int, position: int) -> None:
         """One fresh process of one arm: the timed meters, and the untimed ones that have not read this run."""
@@ -173,7 +185,7 @@ class Costs:
         with Channel(self.timeout_s, pulse=lambda: self.store.heartbeat([], owner(), session.id)) as channel:
             open_bench(channel, bench, [run])
             prepare(channel, run, self.store, self.watch)
-            passes = self._read(channel, run, [*self._timed, *once], note)
+            passes = self._read(channel, run, session.requests, [*self._timed, *once], note)
         for one in passes:
             if one.meter in once:
                 self.store.add_readings(run.id, *one)
@@ -181,10 +193,9 @@ class Costs:
         self.store.add_process(session.id, position, process, timed)
         self.watch.step(note)
 
-    def _read(self, channel: Channel, run: PlannedRun, names: list[str], note: str) -> list[PassRecord]:
-        bench = run.bench
-        count = max(1, min(len(bench.samples), self.measure.samples))
-        requests = [bench.timed(number) for number in range(count)]
+    def _read(
+        self, channel: Channel, run: PlannedRun, requests: list[dict[str, Plain]], names: list[str], note: str
+    ) -> list[PassRecord]:
         channel.tell("read", run=run.id, meters=names, requests=requests, measure=asdict(self.measure))
         passes, executed = [], 0
         for event in channel.hear("read"):

@@ -111,7 +111,7 @@ class Maker:
     def quality(self, runs: Sequence[RunView], pairs: Sequence[Pair], metric: Metric) -> QualityCell:
         if not pairs:
             return QualityCell(metric, Estimate(None, None, 0, why_not_counted(runs[0])), reason=NOT_COUNTED_HERE)
-        cell = QualityCell(metric, self.estimate([run for run, _ in pairs], metric))
+        cell = self.estimated([run for run, _ in pairs], metric)
         if runs[0].role == "baseline":
             return cell
         doubts = [unlike(run, base) for run, base in pairs]
@@ -121,11 +121,12 @@ class Maker:
         trained = any(run.about.get("prepares") for run, _ in usable)
         return replace(cell, comparison=(self.by_seed if trained else self.by_sample)(usable, metric))
 
-    def estimate(self, runs: Sequence[RunView], metric: Metric) -> Estimate:
+    def estimated(self, runs: Sequence[RunView], metric: Metric) -> QualityCell:
         import pandas as pd
 
         if metric.aggregation not in AGGREGATIONS:
-            return Estimate(None, None, 0, f"{metric.name} is aggregated by {metric.aggregation}, which is not known")
+            unknown = f"{metric.name} is aggregated by {metric.aggregation}, which is not known"
+            return QualityCell(metric, Estimate(None, None, 0, unknown))
         rows = pd.concat([labelled(self.data.scores(run.id, metric), run) for run in runs])
         reasons = rows["reason"].dropna()
         found = mean(
@@ -134,7 +135,9 @@ class Maker:
             rows["cluster"].tolist(),
             weights=weights(rows, metric),
         )
-        return found if found.value is not None or reasons.empty else found._replace(reason=str(reasons.iloc[0]))
+        if found.value is None and not reasons.empty:
+            found = found._replace(reason=str(reasons.iloc[0]))
+        return QualityCell(metric, found, strata=by_stratum(rows) if metric.aggregation == "macro_mean" else {})
 
     def by_sample(self, pairs: Sequence[Pair], metric: Metric) -> Comparison:
         import pandas as pd
@@ -192,6 +195,16 @@ def why_not_counted(run: RunView) -> str:
 
 def strata(rows: DataFrame, metric: Metric) -> list[str] | None:
     return rows["stratum"].tolist() if metric.aggregation == "macro_mean" else None
+
+
+def by_stratum(rows: DataFrame) -> dict[str, float]:
+    """The mean of each that has a score, in the order they come."""
+    known = rows.dropna(subset=["value"])
+    return {
+        str(name): float(np.average(part["value"], weights=part["weight"]))
+        for name, part in known.groupby("stratum", sort=False)
+        if part["weight"].sum() > 0
+    }
 
 
 def weights(rows: DataFrame, metric: Metric) -> Array | None:

@@ -14,6 +14,7 @@ from harness.report.words import COSTS, cost_name, sentences
 from harness.spec.records import Metric, Source
 
 UNKNOWN = "–"
+MOST_STRATA = 40
 
 # Readings in these units have a column, those of COSTS first, but for:
 COST_UNITS = {"s", "B", "FLOP", "J", *MORE_IS_BETTER}
@@ -53,6 +54,7 @@ class Page:
     sentences: list[str]
     costs: list[Grid]
     notes: list[str]
+    subtasks: list[Grid] = field(default_factory=list)  # shown before costs
 
 
 @dataclass
@@ -83,6 +85,9 @@ def lay_out(table: Table) -> Page:
         alarms=alarms(table),
         quality=quality,
         sentences=[line for row in table.rows for line in sentences(row, table.baseline)],
+        subtasks=[
+            grid for index, metric in enumerate(table.metrics) for grid in strata_grid(table, index, metric, footnotes)
+        ],
         costs=[costs] if costs else [],
         notes=[*footnotes.lines(), *unread(table), *legend(table), *table.notes],
     )
@@ -129,6 +134,22 @@ def quality_grid(table: Table, index: int, metric: Metric, footnotes: Footnotes)
         columns += comparison_columns(cells, unit, footnotes)
     better = "more is better" if metric.higher_is_better else "less is better"
     return Grid(f"Quality: {metric.name}, {better}", tuple(columns))
+
+
+def strata_grid(table: Table, index: int, metric: Metric, footnotes: Footnotes) -> list[Grid]:
+    """What the score is a mean of, where that is more than one and no more than a reader can take in."""
+    cells = [row.quality[index] for row in table.rows]
+    strata = sorted({name for cell in cells for name in cell.strata})
+    if not 1 < len(strata) <= MOST_STRATA:
+        return []
+    columns = [column for column in names(table.rows, footnotes) if column.tells_rows]
+    for name in strata:
+        values = [cell.strata.get(name) for cell in cells]
+        best = best_of(table.rows, values, metric.higher_is_better)
+        texts = [UNKNOWN if one is None else f"{one * metric.scale:.{places_for(metric.unit)}f}" for one in values]
+        shown = tuple(Cell(text, "best" if top else "") for text, top in zip(texts, best, strict=True))
+        columns.append(Column(name, shown, metric.unit))
+    return [Grid(f"{metric.name} by subtask, means", tuple(columns))]
 
 
 def comparison_columns(cells: Sequence[QualityCell], unit: str, footnotes: Footnotes) -> list[Column]:

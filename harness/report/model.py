@@ -73,6 +73,7 @@ class QualityCell:
     estimate: Estimate
     comparison: Comparison | None = None
     reason: str | None = None
+    strata: Mapping[str, float] = field(default_factory=dict)  # means of those the estimate is a mean of
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.report.layout import Cell, Column, Grid, Page, lay_out
 from harness.report.model import Report
+from harness.spec.text import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -55,7 +56,7 @@ def draw_page(page: Page, console: Console) -> None:
     for grid in page.quality:
         draw_grid(grid, console)
     lines(console, ["", *page.sentences] if page.sentences else [])
-    for grid in page.costs:
+    for grid in [*page.subtasks, *page.costs]:
         draw_grid(grid, console)
     lines(console, ["", *page.notes] if page.notes else [], "dim")
     console.print()
@@ -65,7 +66,7 @@ def line(console: Console, text: str, style: str = "", prefix: str = "") -> None
     """One line of text, folded under itself; numbers and words stay whole."""
     from rich.text import Text
 
-    console.print(Text(prefix + text, style=style), soft_wrap=False)
+    console.print(Text(prefix + printable(text), style=style), soft_wrap=False)
 
 
 def lines(console: Console, texts: Iterable[str], style: str = "", prefix: str = "") -> None:
@@ -87,7 +88,8 @@ def rich_table(columns: Sequence[Column], width: int) -> Any:
 
     drawn = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, GAP, 0, 0), show_edge=False)
     for column in columns:
-        header = f"{column.header}\n{column.unit}" if any(one.unit for one in columns) else column.header
+        name = printable(column.header)
+        header = f"{name}\n{column.unit}" if any(one.unit for one in columns) else name
         drawn.add_column(
             Text(header),
             justify="left" if column.words else "right",
@@ -97,7 +99,7 @@ def rich_table(columns: Sequence[Column], width: int) -> Any:
             overflow="fold",
         )
     for row in zip(*(column.cells for column in columns), strict=True):
-        drawn.add_row(*(Text(cell.text, style=STYLES.get(cell.style, "")) for cell in row))
+        drawn.add_row(*(Text(printable(cell.text), style=STYLES.get(cell.style, "")) for cell in row))
     return drawn
 
 

@@ -338,9 +338,9 @@ def test_neither_torch_nor_transformers_is_imported(registry):
         (["task=ruler", "model=smolm2"], "unknown model 'smolm2'; did you mean smollm2? Models: hf, smollm2"),
         (
             ["task=ruler", "measure=quik"],
-            "unknown measure 'quik'; did you mean quick? Measures: quick, standard, strict",
+            "unknown measure 'quik'; did you mean quick? Measures: none, quick, standard, strict",
         ),
-        (["task=ruler", "measure=base"], "unknown measure 'base'. Measures: quick, standard, strict"),
+        (["task=ruler", "measure=base"], "unknown measure 'base'. Measures: none, quick, standard, strict"),
         (["task=ruler", "device=gpu"], "unknown device 'gpu'; did you mean cuda? Devices: auto, cpu, cuda"),
         (["method=xkv"], "no task is given; add task=<name>. Tasks: generation, ruler"),
         (["task="], "task takes names, got 'task='"),

@@ -8,7 +8,7 @@ HOWS = ("raise", "segfault", "hang", "memory", "sigkill", "exit", "silent", "lie
 @pytest.fixture(scope="module")
 def wrecked(shared_lab):
     """A sweep with every kind of failure, and what became of it."""
-    ended = shared_lab.run("+method=shift,failing", f"method.failing.how={','.join(HOWS)}", "worker.timeout=1.5")
+    ended = shared_lab.run("+method=shift,failing", f"method.failing.how={','.join(HOWS)}", "worker.timeout=5")
     return shared_lab, ended
 
 
@@ -22,7 +22,7 @@ def reason(lab, how):
     [
         ("raise", "failed", "ValueError: planted ("),
         ("segfault", "failed", "crashed with SIGSEGV at File "),
-        ("hang", "failed", "hung: no progress in 1.5 s (raise worker.timeout"),
+        ("hang", "failed", "hung: no progress in 5 s (raise worker.timeout"),
         ("memory", "failed", "out of memory: MemoryError"),
         ("sigkill", "failed", "killed by the system (SIGKILL), most likely for memory"),
         ("exit", "failed", "SystemExit: enough"),
@@ -141,3 +141,22 @@ def test_a_task_that_can_not_make_its_samples_is_named_before_anything_runs(lab)
     assert "Error: task counting can't make its samples: LookupError: no numbers left (" in ended.err
     assert "Traceback" not in ended.err
     assert lab.logged("answer") == []
+
+
+def test_a_task_that_can_not_say_what_to_time_fails_its_own_runs_and_no_other(lab):
+    ended = lab.run("+method=shift", "task.scoring=untimed,once")
+
+    assert ended.code == 1
+    assert "task counting can't make a timed request of sample 0: KeyError: 'size'" in ended.err
+    found = lab.rows("SELECT label, status, (SELECT count(*) FROM sample WHERE run_id = run.id) FROM run ORDER BY id")
+    assert sorted(found) == sorted([(name, how, 4) for name in ("identity", "shift") for how in ("failed", "done")])
+
+
+def test_without_a_measure_nothing_is_timed(lab):
+    ended = lab.run("+method=shift", "measure=none")
+
+    assert ended.code == 0
+    assert "nothing is timed" in ended.err
+    assert "shift: " in ended.out
+    assert "Cost" not in ended.out
+    assert lab.rows("SELECT count(*) FROM reading") == [(0,)]

@@ -109,10 +109,10 @@ def test_html_stands_alone_and_a_name_can_not_break_out_of_it(make):
 
 
 def test_html_has_the_numbers_of_the_table(report):
-    quality, costs = pd.read_html(io.StringIO(export(report, "html")))
+    quality, subtasks, costs = pd.read_html(io.StringIO(export(report, "html")))
 
     assert quality.filter(like="score").iloc[0, 0] == "95.8 ± 9.8"
-    assert len(quality) == len(costs) == 5
+    assert len(quality) == len(subtasks) == len(costs) == 5
 
 
 def test_latex_is_a_booktabs_table_with_the_baseline_first_and_the_best_in_bold(report):

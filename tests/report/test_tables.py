@@ -206,3 +206,22 @@ def test_numbers_have_as_many_digits_as_they_deserve():
     assert places_at(155.8) == 1
     assert p_value(0.0004) == "<0.001"
     assert p_value(0.0636) == "0.064"
+
+
+def test_a_score_is_shown_by_the_subtasks_it_is_a_mean_of(report):
+    (grid,) = page(report).subtasks
+
+    assert [one.header for one in grid.columns if not one.tells_rows] == ["multikey_1", "single_1", "single_2"]
+    means = [float(column(grid, name)[0]) for name in ("multikey_1", "single_1", "single_2")]
+    assert sum(means) / 3 == pytest.approx(95.8, abs=0.05)
+    assert "string_match by subtask" in render(report)
+
+
+def test_what_a_terminal_would_obey_is_shown_as_text(report):
+    (table,) = report.tables
+    hostile = replace(table, conditions={"context": "\x1b[31mred\x07"})
+
+    shown = render(replace(report, tables=(hostile,)))
+
+    assert "\x1b" not in shown
+    assert "\\x1b[31mred\\x07" in shown

@@ -143,7 +143,7 @@ class CounterModel(Model):
 @dataclass(frozen=True)
 class Counting(Task):
     samples: int = knob(4, low=1, hashed=False, help="numbers to double")
-    scoring: str = knob("once", choices=("once", "twice", "raise", "none"), help="how well it scores")
+    scoring: str = knob("once", choices=("once", "twice", "raise", "none", "untimed"), help="how well it works")
 
     name = "counting"
     subjects = frozenset({"counter"})
@@ -165,6 +165,11 @@ class Counting(Task):
             raise KeyError("points")
         right = Score("right", float(output["value"] == sample.target))
         return [right, right] if self.scoring == "twice" else [right]
+
+    def timed(self, sample: Sample) -> dict[str, Any]:
+        if self.scoring == "untimed":
+            raise KeyError("size")
+        return sample.request
 
     def answer_text(self, output: dict[str, Any], processor: Any) -> str:
         return str(output["value"])
