@@ -15,7 +15,6 @@ PLACES = {
     "Counting.sources": "task counting can't name its sources",
     "Counting.planned": "task counting can't say how many samples it has",
     "Counting.describe": "task counting can't describe itself",
-    "Counting.timed": "task counting can't make a timed request of sample 0",
     "Shift.check": "method shift can't check the model",
     "Shift.nominal": "method shift can't say what it asks for",
 }
