@@ -71,7 +71,7 @@ def show_readings(store: Store, run: Run) -> None:
     frame = queries.readings(store, [run.id])
     rows = [
         (
-            one["metric"], "unknown" if one["value"] != one["value"] else f"{one['value']:.6g}", one["unit"],
+            one["metric"], known(one["value"]), one["unit"],
             one["source"], place(one), one["reason"] if isinstance(one["reason"], str) else "",
         )
         for one in frame.astype(object).to_dict("records")
@@ -94,9 +94,7 @@ def show_samples(store: Store, run: Run) -> None:
     rows = []
     for one in queries.samples(store, [run.id]).to_dict("records"):
         mine = scores[scores["number"] == one["number"]]
-        points = " ".join(
-            f"{row.metric}={'unknown' if isnan(row.value) else f'{row.value:g}'}" for row in mine.itertuples()
-        )
+        points = " ".join(f"{row.metric}={known(row.value)}" for row in mine.itertuples())
         rows.append(
             (
                 one["number"], one["stratum"], json.dumps(one["target"]), json.dumps(one["answer"]), points,

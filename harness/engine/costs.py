@@ -13,7 +13,7 @@ from harness.engine.duration import Span, session_span
 from harness.engine.events import Events
 from harness.engine.plan import Bench, Plan, PlannedRun
 from harness.engine.prepare import prepare
-from harness.engine.quality import open_bench
+from harness.engine.quality import fail, open_bench
 from harness.engine.stopping import Stop, judge, widest
 from harness.engine.watch import Watch
 from harness.plugin.contracts import Meter
@@ -170,10 +170,7 @@ class Costs:
         return True
 
     def _fail(self, run: PlannedRun, reason: str) -> None:
-        run.failed = reason
-        self.store.release(run.id, "failed", reason)
-        self.events.run_finished(run)
-        self.watch.say(f"{run.stack.label}: failed {reason}")
+        fail(run, "failed", reason, self.store, self.events, self.watch)
 
     def _time(self, session: Session, process: int, position: int) -> None:
         """One fresh process of one arm: the timed meters, and the untimed ones that have not read this run."""

@@ -147,10 +147,7 @@ class Quality:
         self.watch.step(f"{run.stack.label} {sample.stratum}")
 
     def _fail(self, run: PlannedRun, status: RunStatus, reason: str) -> None:
-        run.failed, run.invalid = reason, status == "invalid"
-        self.store.release(run.id, status, reason)
-        self.events.run_finished(run)
-        self.watch.say(f"{run.stack.label}: {status}: {reason}")
+        fail(run, status, reason, self.store, self.events, self.watch)
 
     def _blame(self, bench: Bench, reason: str, runs: Sequence[PlannedRun]) -> None:
         """Decides whose fault a dead worker is; where it can't be told, the sample is asked arm by arm."""
@@ -164,6 +161,14 @@ class Quality:
             self._fail(self.asked[0], "failed", reason)
         else:
             self.apart.add((id(bench), self.asking))
+
+
+def fail(run: PlannedRun, status: RunStatus, reason: str, store: Store, events: Events, watch: Watch) -> None:
+    """Ends the work on a run, and says why wherever that is to be known."""
+    run.failed, run.invalid = reason, status == "invalid"
+    store.release(run.id, status, reason)
+    events.run_finished(run)
+    watch.say(f"{run.stack.label}: {status}: {reason}")
 
 
 def scored(bench: Bench, sample: Sample, output: dict[str, Plain]) -> tuple[str, list[Score]]:

@@ -128,16 +128,16 @@ class Maker:
             unknown = f"{metric.name} is aggregated by {metric.aggregation}, which is not known"
             return QualityCell(metric, Estimate(None, None, 0, unknown))
         rows = pd.concat([labelled(self.data.scores(run.id, metric), run) for run in runs])
-        reasons = rows["reason"].dropna()
+        reasons, of = rows["reason"].dropna(), strata(rows, metric)
         found = mean(
             rows["value"].to_numpy(np.float64),
-            strata(rows, metric),
+            of,
             rows["cluster"].tolist(),
             weights=weights(rows, metric),
         )
         if found.value is None and not reasons.empty:
             found = found._replace(reason=str(reasons.iloc[0]))
-        return QualityCell(metric, found, strata=by_stratum(rows) if metric.aggregation == "macro_mean" else {})
+        return QualityCell(metric, found, strata={} if of is None else by_stratum(rows))
 
     def by_sample(self, pairs: Sequence[Pair], metric: Metric) -> Comparison:
         import pandas as pd

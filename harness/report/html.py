@@ -42,7 +42,7 @@ def page_html(page: Page) -> str:
     parts += [f'<p class="conditions">{escape(one)}</p>' for one in page.conditions]
     parts += [f'<p class="alarm">{escape(one)}</p>' for one in page.alarms]
     parts += [grid_html(grid) for grid in page.quality]
-    parts += [listed(page.sentences, "sentences"), *(grid_html(grid) for grid in [*page.subtasks, *page.costs])]
+    parts += [listed(page.sentences, "sentences"), *(grid_html(grid) for grid in page.details)]
     parts.append(listed(page.notes, "notes"))
     return "\n".join(part for part in parts if part)
 

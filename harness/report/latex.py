@@ -39,7 +39,7 @@ def page_latex(page: Page) -> str:
     """A table a grid; what a reader must know stands above as comments, to be taken into the text."""
     told = [page.title, *page.conditions, *(f"!! {one}" for one in page.alarms), *page.sentences, *page.notes]
     comments = "".join(f"% {' '.join(line.split())}\n" for line in told)
-    return comments + "\n".join(table(grid, page.title) for grid in [*page.quality, *page.subtasks, *page.costs])
+    return comments + "\n".join(table(grid, page.title) for grid in [*page.quality, *page.details])
 
 
 def table(grid: Grid, title: str) -> str:

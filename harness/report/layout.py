@@ -54,7 +54,12 @@ class Page:
     sentences: list[str]
     costs: list[Grid]
     notes: list[str]
-    subtasks: list[Grid] = field(default_factory=list)  # shown before costs
+    subtasks: list[Grid] = field(default_factory=list)
+
+    @property
+    def details(self) -> list[Grid]:
+        """What stands below the sentences."""
+        return [*self.subtasks, *self.costs]
 
 
 @dataclass
@@ -142,11 +147,12 @@ def strata_grid(table: Table, index: int, metric: Metric, footnotes: Footnotes) 
     strata = sorted({name for cell in cells for name in cell.strata})
     if not 1 < len(strata) <= MOST_STRATA:
         return []
-    columns = [column for column in names(table.rows, footnotes) if column.tells_rows]
+    columns = names(table.rows, footnotes)
     for name in strata:
         values = [cell.strata.get(name) for cell in cells]
         best = best_of(table.rows, values, metric.higher_is_better)
-        texts = [UNKNOWN if one is None else f"{one * metric.scale:.{places_for(metric.unit)}f}" for one in values]
+        places = places_for(metric.unit)
+        texts = [UNKNOWN if one is None else spread(one * metric.scale, None, places) for one in values]
         shown = tuple(Cell(text, "best" if top else "") for text, top in zip(texts, best, strict=True))
         columns.append(Column(name, shown, metric.unit))
     return [Grid(f"{metric.name} by subtask, means", tuple(columns))]

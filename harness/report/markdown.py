@@ -15,7 +15,7 @@ def page_md(page: Page) -> str:
     parts = [f"## {escaped(page.title)}", *map(escaped, page.conditions)]
     parts += [f"**{escaped(one)}**" for one in page.alarms]
     parts += [grid_md(grid) for grid in page.quality]
-    parts += [listed(page.sentences), *(grid_md(grid) for grid in [*page.subtasks, *page.costs]), listed(page.notes)]
+    parts += [listed(page.sentences), *(grid_md(grid) for grid in page.details), listed(page.notes)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from io import StringIO
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +57,7 @@ def draw_page(page: Page, console: Console) -> None:
     for grid in page.quality:
         draw_grid(grid, console)
     lines(console, ["", *page.sentences] if page.sentences else [])
-    for grid in [*page.subtasks, *page.costs]:
+    for grid in page.details:
         draw_grid(grid, console)
     lines(console, ["", *page.notes] if page.notes else [], "dim")
     console.print()
@@ -75,10 +76,23 @@ def lines(console: Console, texts: Iterable[str], style: str = "", prefix: str =
 
 
 def draw_grid(grid: Grid, console: Console) -> None:
-    for index, part in enumerate(fit(grid, console.width)):
+    for index, part in enumerate(fit(harmless(grid), console.width)):
         console.print()
         line(console, grid.title if index == 0 else f"{grid.title} (continued)", "bold")
         console.print(rich_table(part, console.width))
+
+
+def harmless(grid: Grid) -> Grid:
+    """Without what a terminal obeys, before anything is measured."""
+    columns = [
+        replace(
+            column,
+            header=printable(column.header),
+            cells=tuple(replace(cell, text=printable(cell.text)) for cell in column.cells),
+        )
+        for column in grid.columns
+    ]
+    return replace(grid, columns=tuple(columns))
 
 
 def rich_table(columns: Sequence[Column], width: int) -> Any:
@@ -88,8 +102,7 @@ def rich_table(columns: Sequence[Column], width: int) -> Any:
 
     drawn = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, GAP, 0, 0), show_edge=False)
     for column in columns:
-        name = printable(column.header)
-        header = f"{name}\n{column.unit}" if any(one.unit for one in columns) else name
+        header = f"{column.header}\n{column.unit}" if any(one.unit for one in columns) else column.header
         drawn.add_column(
             Text(header),
             justify="left" if column.words else "right",
@@ -99,7 +112,7 @@ def rich_table(columns: Sequence[Column], width: int) -> Any:
             overflow="fold",
         )
     for row in zip(*(column.cells for column in columns), strict=True):
-        drawn.add_row(*(Text(printable(cell.text), style=STYLES.get(cell.style, "")) for cell in row))
+        drawn.add_row(*(Text(cell.text, style=STYLES.get(cell.style, "")) for cell in row))
     return drawn
 
 

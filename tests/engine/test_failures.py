@@ -147,7 +147,9 @@ def test_a_task_that_can_not_say_what_to_time_fails_its_own_runs_and_no_other(la
     ended = lab.run("+method=shift", "task.scoring=untimed,once")
 
     assert ended.code == 1
-    assert "task counting can't make a timed request of sample 0: KeyError: 'size'" in ended.err
+    assert "shift: failed: task counting can't make a timed request of sample 0: KeyError: 'size' (" in ended.err
+    assert "toy_lab/__init__.py:" in ended.err
+    assert "Traceback" not in ended.err
     found = lab.rows("SELECT label, status, (SELECT count(*) FROM sample WHERE run_id = run.id) FROM run ORDER BY id")
     assert sorted(found) == sorted([(name, how, 4) for name in ("identity", "shift") for how in ("failed", "done")])
 
