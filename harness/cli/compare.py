@@ -89,12 +89,6 @@ def selection(numbers: tuple[int, ...]) -> Selection:
     return Selection(None, numbers) if len(numbers) > 1 else Selection(numbers[0] if numbers else None, None)
 
 
-def show_study(store: Store, study_id: int) -> None:
-    from harness.report.tables import show
-
-    show(report_of(store, (study_id,)))
-
-
 def is_self_check(store: Store, numbers: tuple[int, ...]) -> bool:
     """Whether the study asked for, or the last one, was made by `harness selfcheck`."""
     from harness.store import queries

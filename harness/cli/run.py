@@ -66,7 +66,6 @@ def command(words: tuple[str, ...], dry_run: bool, rerun: bool) -> None:
 
 
 def run_plan(plan: Plan, sweep: Sweep, registry: Registry, store: Store, rerun: bool = False) -> None:
-    from harness.cli.compare import show_study
     from harness.engine.study import execute, register
 
     environment_id = register(plan, sweep, store, rerun)
@@ -87,9 +86,18 @@ def run_plan(plan: Plan, sweep: Sweep, registry: Registry, store: Store, rerun: 
         raise HarnessError(failures_summed_up(outcome.failures))
 
 
+def show_study(store: Store, study_id: int) -> None:
+    """What a study came to, which is kept in the store from now on."""
+    from harness.report.finish import finish
+    from harness.report.load import defaults
+    from harness.report.tables import show
+
+    show(finish(store, study_id, defaults()).report)
+
+
 def prepare_table() -> None:
     """Imports what the table at the end needs, which takes seconds."""
-    for name in ("pandas", "scipy.optimize", "scipy.stats", "harness.report.tables"):
+    for name in ("pandas", "scipy.optimize", "scipy.stats", "harness.report.tables", "harness.report.finish"):
         import_module(name)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal, or_, select
 
@@ -288,6 +288,25 @@ def members(store: Store, study_id: int) -> list[Member]:
     query = select(*columns).where(tables.member.c.study_id == study_id).order_by(tables.member.c.position)
     with store.read() as connection:
         return [Member(**row._mapping) for row in connection.execute(query)]
+
+
+class Kept(NamedTuple):
+    """A comparison as it was kept."""
+
+    version: str
+    made: float
+    content: Plain
+
+
+def kept_comparison(store: Store, study_id: int, version: str) -> Kept | None:
+    """What this version kept of a study, unless one of its runs has changed since."""
+    kept, run, member = tables.comparison.c, tables.run.c, tables.member.c
+    changed = select(func.max(run.updated)).join_from(tables.run, tables.member, member.run_id == run.id)
+    changed = changed.where(member.study_id == study_id)
+    wanted = (kept.study_id == study_id) & (kept.version == version) & (kept.made >= changed.scalar_subquery())
+    with store.read() as connection:
+        row = connection.execute(select(kept.version, kept.made, kept.content).where(wanted)).one_or_none()
+    return None if row is None else Kept(*row)
 
 
 def _rows(store: Store, query: Select[Any], column: ColumnElement[Any], ids: Iterable[Any]) -> list[Row[Any]]:

@@ -78,6 +78,8 @@ run = Table(
     Unique("key", "environment_id"),
     Index(None, "status"),
     Index(None, "task", "model"),
+    Index(None, "label"),
+    Index(None, "updated"),
 )
 
 tag = Table(
@@ -200,4 +202,13 @@ member = Table(
     Column("session_id", ForeignKey("session.id")),  # whose timings this study shows
     Column("quality", Boolean, nullable=False, default=True),
     Index(None, "run_id"),
+)
+
+comparison = Table(
+    "comparison",
+    metadata,
+    Column("study_id", ForeignKey("study.id"), primary_key=True),
+    Column("version", Text, nullable=False),  # what wrote `content`; no other may read it
+    Column("made", Float, nullable=False),  # when the runs were read
+    Column("content", JSON, nullable=False),  # what `harness.report` found
 )

@@ -34,6 +34,7 @@ from harness.store.rows import add, add_one, batches, known
 from harness.store.schema import SCHEMA, look, read_while_written, upgrade
 from harness.store.tables import (
     arm,
+    comparison,
     environment,
     member,
     prompt,
@@ -380,6 +381,13 @@ class Store:
         with self.write() as connection:
             closed = {"status": status, "updated": time.time()}
             connection.execute(update(study).where(study.c.id == study_id).values(closed))
+
+    def keep_comparison(self, study_id: int, version: str, made: float, content: Plain) -> None:
+        """What a study came to, in place of what was kept of it."""
+        row = {"study_id": study_id, "version": version, "made": made, "content": content}
+        with self.write() as connection:
+            connection.execute(delete(comparison).where(comparison.c.study_id == study_id))
+            connection.execute(insert(comparison).values(row))
 
 
 def _key(record: RunRecord) -> tuple[str, int]:
