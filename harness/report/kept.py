@@ -60,7 +60,7 @@ class Writer:
             text = json.dumps(dict(value) if isinstance(value, Mapping) else as_list(value))
             return self.pool.setdefault(text, len(self.pool))
         if is_record(type(value)):
-            return [self.plain(getattr(value, name)) for name in hints(type(value))]
+            return [self.plain(getattr(value, name)) for name in fields_of(value)]
         if isinstance(value, Mapping):
             return {name: self.plain(one) for name, one in value.items()}
         if isinstance(value, list | tuple):
@@ -68,12 +68,17 @@ class Writer:
         return str(value) if isinstance(value, float) and not isfinite(value) else value
 
 
+def fields_of(record: Any) -> dict[str, Any]:
+    kind: Any = type(record)
+    return hints(kind)
+
+
 def is_plain_mapping(value: Any) -> bool:
     return isinstance(value, Mapping) and not any(is_record(type(one)) for one in value.values())
 
 
 def as_list(value: Any) -> Plain:
-    return [getattr(value, name) for name in hints(type(value))]
+    return [getattr(value, name) for name in fields_of(value)]
 
 
 class Reader:
