@@ -10,7 +10,8 @@ from harness.config.compose import Composer
 from harness.config.overrides import read
 from harness.config.sweep import make_sweep
 from harness.config.words import DeviceRequest, Point
-from harness.engine.plan import BASELINE
+from harness.engine.plan import BASELINE, is_by_seed
+from harness.plugin.contracts import Stack
 from harness.plugin.discovery import Registry
 from harness.plugin.knobs import nearest
 from harness.spec.errors import PluginError, UsageError
@@ -28,7 +29,7 @@ class Demand:
     model_name: str
     device: DeviceRequest
     metric: Metric
-    n: int  # pairs: samples, or seeds where a method trains or builds
+    n: int  # pairs: samples, or seeds where a method trains or builds, or folds
 
 
 def demand(claim: Claim, registry: Registry, composer: Composer | None = None) -> Demand:
@@ -56,8 +57,9 @@ def demand(claim: Claim, registry: Registry, composer: Composer | None = None) -
             raise UsageError(f"its command uses seed {tuned[0]}, which it was tuned on")
     except UsageError as error:
         raise PluginError(f"its command does not fit: {error}") from error
-    trained = any(registry.method(arm.name).traits.prepares for arm in arms)
-    n = len(seeds) if trained else len(seeds) * task.planned()
+    by_seed = is_by_seed(Stack(tuple(registry.method(arm.name).build(arm.knobs) for arm in arms)), task)
+    each = 1 if by_seed else task.folds if metric.statistic else task.planned()
+    n = len(seeds) * each
     return Demand(claim, arms, first.task, first.model, first.model_name, first.device, metric, n)
 
 

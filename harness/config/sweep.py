@@ -13,6 +13,7 @@ from harness.config import suggest
 from harness.config.compose import OWN, Composer, Part
 from harness.config.overrides import Word
 from harness.config.words import DeviceRequest, Plain, Point, Protocol, Store, Sweep, Worker
+from harness.plugin.contracts import Task
 from harness.plugin.discovery import Registry
 from harness.plugin.knobs import Knobbed
 from harness.spec.errors import KnobError, UsageError
@@ -115,10 +116,21 @@ def _names(words: Iterable[Word], composer: Composer) -> dict[str, list[tuple[st
     if "task" not in typed and "task" not in defaults:
         raise UsageError(f"no task is given; add task=<name>. Tasks: {', '.join(composer.names('task')) or 'none'}")
     names = {group: typed.get(group) or [(defaults[group],)] for group in (*SWEPT, "measure")}
+    if "model" not in typed:
+        names["model"] = [(_model_for([name for (name,) in names["task"]], composer) or defaults["model"],)]
     for group, stacks in names.items():
         for name in dict.fromkeys(name for stack in stacks for name in stack):
             composer.check(group, name)
     return names
+
+
+def _model_for(tasks: Iterable[str], composer: Composer) -> str | None:
+    """The model that tasks are asked of where none is named, if they say so."""
+    owners = [composer.part("task", name).owner for name in dict.fromkeys(tasks)]
+    wanted = {owner.name: owner.model for owner in owners if issubclass(owner, Task)}
+    if len(set(wanted.values())) > 1:
+        raise UsageError(f"the tasks {' and '.join(wanted)} are asked of different models; add model=<name>")
+    return next(iter(wanted.values()), None)
 
 
 def _stacks(word: Word) -> list[tuple[str, ...]]:

@@ -114,7 +114,7 @@ class PlannedRun:
             "conditions": conditions,
             "notes": notes,
             "simulated": any(method.traits.simulated for method in self.stack.methods),
-            "prepares": any(method.traits.prepares in ("trains", "builds") for method in self.stack.methods),
+            "prepares": is_by_seed(self.stack, bench.task),
             "family": self.stack.methods[-1].traits.family,
             "metrics": [vars(metric) for metric in bench.task.metrics],
             "model_revision": bench.location["revision"],
@@ -166,33 +166,49 @@ def make_plan(sweep: Sweep, registry: Registry, say: Callable[[str], None]) -> P
     benches: dict[str, Bench] = {}
     runs: dict[str, PlannedRun] = {}
     asked: dict[str, Bench] = {}  # by what was asked for: thousands of points may share a bench
+    against: dict[tuple[str, Bench], PlannedRun] = {}  # the baselines, by name and bench
     for point, stack, task, model in built:
         place = repr((point.task, point.model, point.model_name, point.device, point.seed))
-        wanted = [(stack, "method")]
         if place not in asked:
             asked[place] = bench_for(benches, point, task, model, say)
-            wanted.insert(0, (build_stack(registry, (Setting(BASELINE, {}),)), "baseline"))
         bench = asked[place]
+        wanted = [(stack, "method")]
         if sweep.controls:
             wanted += [(control, "control") for control in controls(registry, stack)]
-        for one, role in wanted:
+        names = dict.fromkeys(baseline_of(one) for one, _ in wanted)
+        bases = [
+            (build_stack(registry, (Setting(name, {}),)), "baseline") for name in names if (name, bench) not in against
+        ]
+        for one, role in [*bases, *wanted]:
             check_facts(one, bench)
-            role = "baseline" if one.label == BASELINE else role
             held = one.held(registry.subjects[model.kind].seams)
             run = PlannedRun(bench, one, role, identity(registry, one, bench), held)
             known = runs.setdefault(run.key, run)
-            if role == "method" and known.role == "control":
-                known.role = "method"
-    baselines = {run.bench: run for run in runs.values() if run.role == "baseline"}
+            known.role = max(known.role, role, key=("control", "method", "baseline").index)
+            if role == "baseline":
+                against[one.label, bench] = known
     for run in runs.values():
         if run.role != "baseline":
-            run.baseline = baselines[run.bench]
+            run.baseline = against[baseline_of(run.stack), run.bench]
     return Plan(ordered(runs.values()), list(benches.values()))
 
 
 def ordered(runs: Iterable[PlannedRun]) -> list[PlannedRun]:
     """Baselines, then methods as typed, then controls."""
     return sorted(runs, key=lambda run: ("baseline", "method", "control").index(run.role))
+
+
+def baseline_of(stack: Stack) -> str:
+    """What a stack is compared with: the baseline its members name beside `identity`.
+
+    Raises:
+        IncompatibleError: they name several.
+    """
+    named = {method.traits.baseline for method in stack.methods}
+    others = sorted(named - {BASELINE})
+    if len(others) > 1:
+        raise IncompatibleError(f"{stack.label}: its members have different baselines, {' and '.join(others)}")
+    return others[0] if others else BASELINE
 
 
 def build_stack(registry: Registry, settings: Iterable[Setting]) -> Stack:
@@ -233,6 +249,11 @@ def check_facts(stack: Stack, bench: Bench) -> None:
     for method in stack.methods:
         with blaming(method, "check the model"):
             method.check(bench.facts)
+
+
+def is_by_seed(stack: Stack, task: Task) -> bool:
+    """Whether runs pair by seed, each being one training or build; folds are trainings within a run."""
+    return not task.folds and any(method.traits.prepares in ("trains", "builds") for method in stack.methods)
 
 
 def nominal(stack: Stack) -> dict[str, float]:

@@ -61,6 +61,8 @@ def fill(channel: Channel, run: PlannedRun, member: int, place: Path, progress: 
     method, bench = run.stack.methods[member], run.bench
     with blaming(method, "give what it prepares from"):
         materials = method.materials(bench.processor, bench.seed)
+    with blaming(bench.task, "give what methods train on"):
+        training = bench.task.training(bench.processor, bench.seed) if method.traits.prepares == "trains" else {}
     scratch = place.with_suffix(".part")
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
@@ -72,6 +74,7 @@ def fill(channel: Channel, run: PlannedRun, member: int, place: Path, progress: 
         artifact=str(place),
         seed=bench.seed,
         materials=materials,
+        training=training,
     )
     readings: list[Reading] = []
     for event in channel.hear("prepared"):

@@ -35,7 +35,14 @@ class Worker:
     arms: dict[int, RunArm]
 
     def prepare(
-        self, run: int, member: int, folder: str, artifact: str, seed: int, materials: dict[str, Plain]
+        self,
+        run: int,
+        member: int,
+        folder: str,
+        artifact: str,
+        seed: int,
+        materials: dict[str, Plain],
+        training: dict[str, Plain],
     ) -> None:
         """Has a member of a stack fill `folder`, which the command's process then moves to `artifact`."""
         arm = self.arms[run]
@@ -44,7 +51,9 @@ class Worker:
         started = time.perf_counter()
         with Stack(arm.stack.methods[:member]).apply(self.subject, arm.artifacts[:member]):
             method.prepare(
-                Preparation(self.subject, seed, Path(folder), materials, progress=lambda: self.emit("progress"))
+                Preparation(
+                    self.subject, seed, Path(folder), materials, training, progress=lambda: self.emit("progress")
+                )
             )
         self.subject.synchronize()
         arm.artifacts[member] = Path(artifact)

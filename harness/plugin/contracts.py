@@ -31,6 +31,7 @@ class Traits:
     breaks: frozenset[str] = frozenset()  # ... and those that no longer hold once it has acted
     simulated: bool = False  # its saving is computed, not realised
     prepares: Literal["", "calibrates", "trains", "builds"] = ""  # what it does first, if anything
+    baseline: str = "identity"  # what its runs are compared with: plain training, where a bare subject knows nothing
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ class Preparation:
     seed: int
     folder: Path  # where to leave what it prepared, empty at first; kept under everything that made it
     materials: dict[str, Plain]  # what its `materials` gave
+    training: dict[str, Plain] = field(default_factory=dict)  # what the task's `training` gave
     progress: Callable[[], None] = field(default=lambda: None)  # call it now and then: silence is taken for a hang
 
 
@@ -286,6 +288,7 @@ class Task(Knobbed):
 
     revision: ClassVar[int] = 1  # raise it when the same sample would be made or scored otherwise
     subjects: ClassVar[frozenset[str]]  # kinds that can answer it
+    model: ClassVar[str | None] = None  # who is asked where a command names no model; None: conf/config.yaml says
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -306,6 +309,15 @@ class Task(Knobbed):
     def planned(self) -> int:
         """How many samples there will be."""
         raise NotImplementedError
+
+    @property
+    def folds(self) -> int:
+        """How many folds there are, where each cluster is one: answered by what was trained on the others."""
+        return 0
+
+    def training(self, processor: Any, seed: int) -> dict[str, Plain]:
+        """Data and budget for what trains, as plain data, the same for every method: `preparation.training`."""
+        return {}
 
     def describe(self) -> dict[str, Plain]:
         """Conditions to show beside its scores, as short words: context, whether the question was seen ..."""

@@ -9,12 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.report.model import StudyView
+from harness.spec.identity import digest
 from harness.spec.records import Metric
+from harness.stats.together import together
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
 Array = NDArray[np.float64]
+SCORED = ["number", "value", "reason", "stratum", "cluster", "prompt_hash"]
 
 
 class Data:
@@ -32,11 +35,39 @@ class Data:
 
     def scores(self, run: int, metric: Metric) -> DataFrame:
         """number, value, reason, stratum, cluster, prompt_hash, weight: one row a sample."""
+        if metric.statistic is not None:
+            return self._together(run, metric)
         rows = self._scores.get((run, metric.name), self._no_scores)
         if metric.weight is None:
             return rows.assign(weight=1.0)
         weights = self._scores.get((run, metric.weight), self._no_scores)[["number", "value"]]
         return rows.merge(weights.rename(columns={"value": "weight"}), on="number")
+
+    def _together(self, run: int, metric: Metric) -> DataFrame:
+        """As `scores`, one row a cluster: it pairs with another run's of exactly the same samples."""
+        import pandas as pd
+
+        first, *rest = (self._scores.get((run, name), self._no_scores) for name in metric.of)
+        for place, other in enumerate(rest):
+            first = first.merge(other[["number", "value"]], on="number", suffixes=("", f"_{place}"))
+        columns = ["value", *(f"value_{place}" for place in range(len(rest)))]
+        rows = []
+        for (stratum, cluster), part in first.sort_values("number").groupby(
+            ["stratum", "cluster"], sort=False, dropna=False
+        ):
+            found = together(str(metric.statistic), [part[one].to_numpy(np.float64) for one in columns])
+            rows.append(
+                {
+                    "number": int(part["number"].iloc[0]),
+                    "value": np.nan if found.value is None else found.value,
+                    "reason": found.reason,
+                    "stratum": stratum,
+                    "cluster": cluster,
+                    "prompt_hash": digest(part["prompt_hash"].tolist()),
+                    "weight": 1.0,
+                }
+            )
+        return pd.DataFrame(rows, columns=[*SCORED, "weight"]).astype({"value": float})
 
     def pairs(self, baseline: int, candidate: int, metric: Metric) -> DataFrame:
         """Samples both runs answered, asked alike: value_before, value_after, stratum, cluster, weight."""

@@ -44,10 +44,10 @@ class RunView:
 
     @property
     def metrics(self) -> list[Metric]:
-        """Those that are shown: a score that only says how much samples count is none."""
+        """Those that are shown: a score that only weighs samples, or serves a statistic of many, is none."""
         declared = [Metric(**one) for one in self.about.get("metrics", [])]
-        weights = {one.weight for one in declared}
-        return [one for one in declared if one.name not in weights]
+        serving = {name for one in declared for name in (one.weight, *one.of)}
+        return [one for one in declared if one.name not in serving]
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,7 @@ class Toy(NamedTuple):
     request: dict[str, Any]
     state: Callable[[], object]  # compares equal exactly while nothing of the subject has changed
     processor: Any = None  # as its model's `processor`, for tasks
+    training: dict[str, Any] = {}  # as a task's `training`, for methods that train
 
 
 class Answer(NamedTuple):
@@ -62,7 +63,8 @@ def prepared(method: Method | None, toy: Toy) -> Iterator[Path | None]:
         yield None
         return
     with tempfile.TemporaryDirectory() as folder:
-        method.prepare(Preparation(toy.subject, 0, Path(folder), method.materials(toy.processor, 0)))
+        materials = method.materials(toy.processor, 0)
+        method.prepare(Preparation(toy.subject, 0, Path(folder), materials, toy.training))
         yield Path(folder)
 
 

@@ -66,6 +66,11 @@ class Generation(Asks):
     new_tokens: int = knob(16, low=1, help="tokens")
 
 @dataclass(frozen=True)
+class Scans(Asks):
+    name = "scans"
+    model = "hf"
+
+@dataclass(frozen=True)
 class HF(Model):
     name = "hf"
     kind = "causal-lm"
@@ -88,7 +93,7 @@ def harness_methods():
 
 @hookimpl
 def harness_tasks():
-    return [Ruler, Generation]
+    return [Ruler, Generation, Scans]
 
 @hookimpl
 def harness_models():

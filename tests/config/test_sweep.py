@@ -59,6 +59,13 @@ def test_no_method_means_identity_and_no_model_smollm2(sweep):
     assert made.points[0].model_name == "smollm2"
 
 
+def test_a_task_may_say_which_model_is_asked_where_none_is_named(sweep):
+    assert sweep("task=scans").points[0].model_name == "hf"
+    assert sweep("task=scans", "model=smollm2").points[0].model_name == "smollm2"
+    with pytest.raises(UsageError, match=r"the tasks scans and ruler are asked of different models; add model=<name>"):
+        sweep("task=scans,ruler")
+
+
 @pytest.mark.parametrize("typed", ["method=xkv", "+method=xkv", "++method=xkv"])
 def test_a_plus_before_a_word_changes_nothing(sweep, typed):
     assert stacks(sweep(typed, "+task=ruler", "+seed=3")) == ["xkv"]
@@ -276,10 +283,10 @@ def test_hydra_composes_once_for_each_method_task_and_model_and_once_for_the_res
 
     assert asked == [
         "measure=quick",
-        "+method=xkv",
-        "+method=snapkv",
         "+task=ruler",
         "+task=generation",
+        "+method=xkv",
+        "+method=snapkv",
         "+model=smollm2",
     ]
 
@@ -334,7 +341,7 @@ def test_neither_torch_nor_transformers_is_imported(registry):
             ["method=xvk", "task=ruler"],
             "unknown method 'xvk'; did you mean xkv? Methods: identity, kvpress/snapkv, snapkv, streaming_llm, xkv",
         ),
-        (["task=rulr"], "unknown task 'rulr'; did you mean ruler? Tasks: generation, ruler"),
+        (["task=rulr"], "unknown task 'rulr'; did you mean ruler? Tasks: generation, ruler, scans"),
         (["task=ruler", "model=smolm2"], "unknown model 'smolm2'; did you mean smollm2? Models: hf, smollm2"),
         (
             ["task=ruler", "measure=quik"],
@@ -342,7 +349,7 @@ def test_neither_torch_nor_transformers_is_imported(registry):
         ),
         (["task=ruler", "measure=base"], "unknown measure 'base'. Measures: none, quick, standard, strict"),
         (["task=ruler", "device=gpu"], "unknown device 'gpu'; did you mean cuda? Devices: auto, cpu, cuda"),
-        (["method=xkv"], "no task is given; add task=<name>. Tasks: generation, ruler"),
+        (["method=xkv"], "no task is given; add task=<name>. Tasks: generation, ruler, scans"),
         (["task="], "task takes names, got 'task='"),
         (["method=[]", "task=ruler"], "method takes names, got 'method=[]'"),
         (["method=[[xkv]]", "task=ruler"], "method takes names, got 'method=[[xkv]]'"),

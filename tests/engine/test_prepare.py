@@ -48,3 +48,26 @@ def test_one_that_can_not_prepare_fails_alone_with_its_reason(lab):
     assert lab.runs()["learned"] == ("failed", 0)
     assert "while learned prepared: ValueError: too hard" in ended.err
     assert "Traceback" not in ended.err
+
+
+def test_one_that_trains_gets_the_task_s_data_and_is_compared_with_the_baseline_it_names(lab):
+    ended = lab.run("+method=taught,shift", "method.taught.by=1")
+
+    assert ended.code == 0
+    evidence = {json.loads(row[4])["added"] for row in lab.results() if row[0] == "taught"}
+    assert evidence == {5.0}
+    query = """SELECT run.label, member.role, base.label FROM member JOIN run ON run.id = member.run_id
+        LEFT JOIN run AS base ON base.id = member.baseline_id ORDER BY member.position"""
+    assert lab.rows(query) == [
+        ("learned", "baseline", None),
+        ("identity", "baseline", None),
+        ("taught", "method", "learned"),
+        ("shift", "method", "identity"),
+    ]
+
+
+def test_a_baseline_that_is_typed_as_a_method_too_stays_one_run(lab):
+    lab.run("+method=learned,taught,identity", "measure=none")
+
+    roles = lab.rows("SELECT label, role FROM member JOIN run ON run.id = run_id ORDER BY position")
+    assert roles == [("identity", "baseline"), ("learned", "baseline"), ("taught", "method")]

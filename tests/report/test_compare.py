@@ -342,6 +342,35 @@ def test_a_metric_with_a_weight_counts_samples_by_it_and_does_not_show_it(make):
     assert table.rows[1].quality[0].comparison.delta == 0.25
 
 
+def test_a_statistic_of_many_samples_is_a_value_a_cluster_and_pairs_by_cluster(make):
+    auroc = {"name": "auroc", "unit": "", "higher_is_better": True, "statistic": "auroc", "of": ["label", "p1"]}
+    told = [{"name": name, "unit": "", "higher_is_better": True} for name in ("label", "p1")]
+    about = {"metrics": [auroc, *told]}
+    runs = [make.run(1, about=about), make.run(2, "knorm", about=about)]
+    where = [
+        row | {"stratum": "musk", "cluster": f"fold {row['number'] // 4}"} for row in make.samples(1) + make.samples(2)
+    ]
+    right, wrong = [0.1, 0.2, 0.8, 0.9], [0.1, 0.85, 0.8, 0.9]  # the second leaves three of four pairs in order
+    given = [
+        *(row for number in (1, 2) for row in make.scores(number, [0, 0, 1, 1] * 6, "label")),
+        *make.scores(1, wrong * 6, "p1"),
+        *make.scores(2, right * 5 + wrong, "p1"),
+    ]
+
+    (table,) = compare_study(make.study(runs, where, given)).tables
+    base, other = (row.quality[0] for row in table.rows)
+
+    assert [metric.name for metric in table.metrics] == ["auroc"]
+    assert (base.estimate.value, base.estimate.n) == (0.75, 6)
+    assert other.comparison.delta == pytest.approx(5 / 6 * 0.25)
+    assert other.comparison.n == 6
+
+    (table,) = compare_study(
+        make.study(runs, where, given[:-1])
+    ).tables  # the last fold is not whole: it pairs with nothing
+    assert table.rows[1].quality[0].comparison.n == 5
+
+
 def test_an_aggregation_nobody_knows_is_unknown(make):
     about = {"metrics": [vars(Metric("auroc", "", True, aggregation="rank"))]}
     view = make.study([make.run(1, about=about)], make.samples(1), make.scores(1, [1] * 24, "auroc"))

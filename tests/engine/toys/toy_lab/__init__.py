@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp
 from pathlib import Path
 from random import Random
@@ -151,6 +151,9 @@ class Counting(Task):
 
     def planned(self) -> int:
         return self.samples
+
+    def training(self, processor: Any, seed: int) -> dict[str, Any]:
+        return {"lesson": 5}
 
     def make_samples(self, processor: Any, seed: int) -> Sequence[Sample]:
         if self.scoring == "none":
@@ -328,9 +331,21 @@ class Learned(Method):
         log("let go")
 
 
+@dataclass(frozen=True)
+class Taught(Learned):
+    """Learns what the task teaches, and is compared with one that does not."""
+
+    name = "taught"
+    traits = replace(Learned.traits, baseline="learned")
+    neutral = None
+
+    def prepare(self, preparation: Preparation) -> None:
+        (preparation.folder / "habit").write_text(str(preparation.training["lesson"]))
+
+
 @hookimpl
 def harness_methods() -> list[type[Method]]:
-    return [Shift, Failing, Slow, Misplaced, Learned]
+    return [Shift, Failing, Slow, Misplaced, Learned, Taught]
 
 
 @hookimpl
