@@ -107,7 +107,9 @@ def _resolved(value: str, text: str) -> Any:
     try:
         return OmegaConf.create({"value": value}).value
     except OmegaConfBaseException as error:
-        raise UsageError(f"can't resolve {text!r}: {str(error).splitlines()[0]}") from error
+        cause = error.__cause__
+        reason = cause.args[0] if isinstance(cause, KeyError) else str(error).splitlines()[0]
+        raise UsageError(f"can't resolve {text!r}: {reason}") from error
 
 
 def _remedy(text: str) -> str:

@@ -17,6 +17,7 @@ from harness.plugin.knobs import Knobbed
 from harness.spec.errors import IncompatibleError, PluginError
 from harness.spec.identity import digest
 from harness.spec.records import Device, Plain, RunSpec, Sample, Setting, Source
+from harness.spec.text import with_article
 from harness.version import __version__
 
 BASELINE = "identity"
@@ -224,7 +225,8 @@ def check_light(registry: Registry, stack: Stack, task: Task, model: Model) -> N
     """Kinds, seams and the members of a stack against each other."""
     if model.kind not in task.subjects:
         raise IncompatibleError(
-            f"task {task.name} asks a {' or '.join(sorted(task.subjects))}, model {model.name} is a {model.kind}"
+            f"task {task.name} asks {' or '.join(map(with_article, sorted(task.subjects)))}, "
+            f"model {model.name} is {with_article(model.kind)}"
         )
     seams = registry.subjects[model.kind].seams
     broken: dict[str, str] = {}
@@ -232,11 +234,13 @@ def check_light(registry: Registry, stack: Stack, task: Task, model: Model) -> N
         traits = method.traits
         if traits.subjects and model.kind not in traits.subjects:
             raise IncompatibleError(
-                f"method {method.name} acts on a {' or '.join(sorted(traits.subjects))}, "
-                f"model {model.name} is a {model.kind}"
+                f"method {method.name} acts on {' or '.join(map(with_article, sorted(traits.subjects)))}, "
+                f"model {model.name} is {with_article(model.kind)}"
             )
         for seam in sorted(traits.seams - set(seams)):
-            raise IncompatibleError(f"method {method.name} acts at {seam!r}, which a {model.kind} does not publish")
+            raise IncompatibleError(
+                f"method {method.name} acts at {seam!r}, which {with_article(model.kind)} does not publish"
+            )
         for fact in sorted(traits.requires & set(broken)):
             raise IncompatibleError(
                 f"{method.name} can't follow {broken[fact]} in a stack: it relies on {fact}, "

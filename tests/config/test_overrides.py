@@ -102,6 +102,5 @@ def test_a_reference_to_nothing_is_refused():
     with pytest.raises(UsageError) as error:
         read(["model.path=${oc.env:NOT_SET_ANYWHERE}"])
     assert str(error.value) == (
-        "can't resolve 'model.path=${oc.env:NOT_SET_ANYWHERE}': "
-        "KeyError raised while resolving interpolation: \"Environment variable 'NOT_SET_ANYWHERE' not found\""
+        "can't resolve 'model.path=${oc.env:NOT_SET_ANYWHERE}': Environment variable 'NOT_SET_ANYWHERE' not found"
     )

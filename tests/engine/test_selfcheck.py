@@ -68,7 +68,9 @@ def test_the_same_is_called_nothing_different(told, read, lab, seed):
     timed = {one.metric: one.called for one in check.resolutions}
     by_chance = timed.pop("cold_latency_s")  # the one here that a real clock times: a quarter of a millisecond
     assert not any(timed.values())
-    assert f"The same was called different in {by_chance or 'none'} of {len(check.resolutions)} comparisons" in ended.out
+    assert (
+        f"The same was called different in {by_chance or 'none'} of {len(check.resolutions)} comparisons" in ended.out
+    )
     assert "whole request" in ended.out
     assert lab.harness("compare").out == ended.out
     assert f"self-check of {check.day} here" in lab.harness("doctor").out

@@ -18,6 +18,7 @@ class Cifar10(Task):
 
     name = "cifar10"
     subjects = frozenset({"image-classifier"})
+    model = "cifar_resnet"
     metrics = (
         Metric("top1", "%", True, aggregation="mean", scale=100.0),
         Metric("top5", "%", True, aggregation="mean", scale=100.0),
