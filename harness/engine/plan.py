@@ -110,6 +110,9 @@ class PlannedRun:
             conditions = {**bench.task.describe(), "dtype": bench.model.settings().get("dtype")}
         with blaming(bench.model, "say its notes"):
             notes = bench.model.notes()
+        for method in self.stack.methods:
+            with blaming(method, "say its notes"):
+                notes = [*notes, *method.notes(bench.facts)]
         return {
             "nominal": nominal(self.stack),
             "conditions": conditions,

@@ -94,6 +94,10 @@ class Method(Knobbed):
             IncompatibleError: what does not fit, and what would.
         """
 
+    def notes(self, facts: Mapping[str, Plain]) -> list[str]:
+        """What a reader of its results on such a model must know."""
+        return []
+
     def sources(self) -> list[Source]:
         """Data of its own that it prepares from, made present if need be.
 

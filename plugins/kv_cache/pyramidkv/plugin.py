@@ -40,7 +40,8 @@ class PyramidKV(Evictor):
                 f"pyramidkv.window must be below the {kept} tokens kept, got {self.window}; the pyramid is built of "
                 "what is left beside it"
             )
-        size = budgets(len(cache.layers), layer.storage.length, kept, self.window, self.beta)[layer.index]
+        layers = cache.layers
+        size = budgets(len(layers), layer.storage.length, kept, self.window, self.beta)[layers.index(layer)]
         found = scores(layer.queries(self.window), layer.keys, self.kernel, layer.scaling)
         layer.keep(found.topk(size, dim=-1).indices.sort(dim=-1).values)
 

@@ -62,9 +62,10 @@ class XKV(CacheMethod):
         def compress(cache: Any) -> None:
             from .group import compress_group
 
-            end = len(cache.layers) if self.end_layer == -1 else self.end_layer + 1
-            for start in range(self.start_layer, end, self.group_size):
-                group = cache.layers[start : min(start + self.group_size, end)]
+            end = float("inf") if self.end_layer == -1 else self.end_layer
+            chosen = [layer for layer in cache.layers if self.start_layer <= layer.index <= end]
+            for start in range(0, len(chosen), self.group_size):
+                group = chosen[start : start + self.group_size]
                 evidence.record(**compress_group(group, self.compression_ratio, self.rank_k, self.rank_v))
             # Rows rebuilt from factors can't be evicted one by one: what is decoded follows them.
             if cache.rolling:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .cache import Cache, Dense, Layer
+from .cache import Cache, Layer
 from .plugin import Capture
 
 NAME = "harness_rows"
@@ -39,12 +39,9 @@ class Batch:
         self.needs = needs
 
     def update(self, keys: Tensor, values: Tensor, layer: int, *args: Any, **kwargs: Any) -> tuple[Rows, Rows]:
-        layers = [cache.layers[layer] for cache in self.caches]
+        layers = [cache.layer(layer) for cache in self.caches]
         for row, (one, positions) in enumerate(zip(layers, self.positions, strict=True)):
-            if one.storage is None:
-                one.storage = Dense(keys[row], values[row], positions)
-            else:
-                one.storage.append(keys[row], values[row], positions)
+            one.append(keys[row], values[row], positions)
         rows = Rows(layers, self.needs)
         return rows, rows
 

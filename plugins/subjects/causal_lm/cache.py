@@ -122,6 +122,7 @@ class Layer:
         self.rotation = rotation
         self.scaling = 1.0  # what products of queries and keys are multiplied by, known once it was attended to
         self.storage: Storage | None = None
+        self.expected = 0  # tokens to make room for as soon as one comes
         self._captured: dict[Capture, Any] = {}
 
     @property
@@ -133,6 +134,15 @@ class Layer:
     def values(self) -> Tensor:
         """[heads, tokens, size]."""
         return self.storage.read()[1]
+
+    def append(self, keys: Tensor, values: Tensor, positions: range) -> None:
+        if self.storage is None:
+            self.storage = Dense(keys, values, positions)
+            return
+        if self.expected:
+            self.storage.reserve(self.expected)
+            self.expected = 0
+        self.storage.append(keys, values, positions)
 
     def unrotated_keys(self) -> Tensor:
         """Keys before rotary embedding, float32, [heads, tokens, size]."""
@@ -160,24 +170,33 @@ class Layer:
 
     def branch(self) -> Layer:
         twin = Layer(self.index, self.rotation)
-        twin.storage, twin.scaling, twin._captured = self.storage.branch(), self.scaling, self._captured
+        twin.storage = None if self.storage is None else self.storage.branch()
+        twin.scaling, twin._captured = self.scaling, self._captured
         return twin
 
 
 class Cache:
-    """All layers of one sequence, and the position its next token gets."""
+    """The layers of one sequence, and the position its next token gets."""
 
     def __init__(self, layers: Sequence[Layer], text: int = 0) -> None:
-        self.layers = list(layers)
+        self._layers = list(layers)
         self.text = text  # a number that depends on the context's token ids alone, for methods that draw
         self.next_position = 0
         self.rolling = False  # new tokens get positions inside the cache, not in the text
 
+    @property
+    def layers(self) -> list[Layer]:
+        """Those that hold rows: the layer of a block that was left out of the prefill holds none."""
+        return [layer for layer in self._layers if layer.storage is not None]
+
+    def layer(self, index: int) -> Layer:
+        """Of the model's `index`-th block."""
+        return self._layers[index]
+
     def positions(self, tokens: int) -> range:
         """Positions for the next `tokens` tokens, after making room for them."""
         for layer in self.layers:
-            if layer.storage is not None:
-                layer.storage.make_room(tokens)
+            layer.storage.make_room(tokens)
         start = self.layers[0].storage.length if self.rolling else self.next_position
         self.next_position = start + tokens
         return range(start, start + tokens)
@@ -186,18 +205,28 @@ class Cache:
         for layer in self.layers:
             layer.storage.reserve(tokens)
 
+    def expect(self, tokens: int) -> None:
+        """Reserves for each layer as soon as it gets any of them, and for none that does not."""
+        for layer in self.layers:
+            layer.expected = tokens
+
     def branch(self) -> Cache:
-        twin = Cache([layer.branch() for layer in self.layers], self.text)
+        twin = Cache([layer.branch() for layer in self._layers], self.text)
         twin.next_position = self.next_position
         return twin
 
     def copy(self) -> Cache:
         """The same rows however they are stored, nothing shared: any cache can be copied, at the price of its bytes."""
-        return deepcopy(self, {id(layer.rotation): layer.rotation for layer in self.layers})
+        return deepcopy(self, {id(layer.rotation): layer.rotation for layer in self._layers})
 
     def rows(self) -> float:
         """Mean over layers."""
-        return sum(layer.storage.length for layer in self.layers) / len(self.layers)
+        layers = self.layers
+        return sum(layer.storage.length for layer in layers) / len(layers)
+
+    def full_bytes(self) -> float:
+        """What the model's blocks would hold together, each as much as those that hold rows do on average."""
+        return self.resident_bytes() * len(self._layers) / len(self.layers)
 
     def resident_bytes(self) -> int:
         """Of all storage behind the cache, what layers share counted once."""

@@ -33,6 +33,7 @@ class CausalLM(Subject):
     revision = 1
     seams: ClassVar[Mapping[str, Seam]] = {
         "after_prefill": Seam("called with the Cache of a prefilled context, before anything is decoded", shared=True),
+        "blocks": Seam("called as tokens reach a block, with its number, phase and hidden states: whether it runs"),
     }
 
     @classmethod

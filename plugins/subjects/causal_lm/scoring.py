@@ -73,7 +73,8 @@ def respond(subject: LoadedCausalLM, request: dict[str, Any], prefilled: Callabl
                 scores[number] = score(subject, cache, logits, request["score"][number])
                 ends.append(cache.resident_bytes())
                 subject.mark("score")
-    return Response({"scores": scores}, summed_up(observed) | {"end_resident_bytes": float(max(ends))})
+    seen = summed_up(observed) | {"end_resident_bytes": float(max(ends))}
+    return Response({"scores": scores}, seen | subject.blocks.observed())
 
 
 def grouped(request: dict[str, Any]) -> dict[Context, dict[Ids, list[int]]]:
@@ -111,11 +112,12 @@ def score(subject: LoadedCausalLM, cache: Cache, logits: Tensor, item: dict[str,
     fed, wanted = continuation[:-1], torch.tensor(continuation, device=subject.device)
     growing = all(getattr(layer.storage, "append_only", False) for layer in cache.layers)
     size = AT_ONCE if growing and item.get("phase") != "decode" else 1
-    cache.reserve(len(fed))
+    cache.expect(len(fed))
     found = [told(logits[None], wanted[:1])]
     for start in range(0, len(fed), size):
         chunk = fed[start : start + size]
-        rows = subject.logits([cache], [chunk], last=len(chunk))[0]
+        with subject.blocks.decoding():
+            rows = subject.logits([cache], [chunk], last=len(chunk))[0]
         found.append(told(rows, wanted[start + 1 : start + 1 + len(chunk)]))
     return plain([torch.cat(parts) for parts in zip(*found, strict=True)])
 

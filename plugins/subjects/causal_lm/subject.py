@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -18,6 +18,7 @@ from harness.api import Arm, Reading, Response
 
 from . import scoring
 from .attention import Batch, install
+from .blocks import Blocks
 from .cache import Cache, Layer
 from .plugin import CausalLM
 from .rotation import Rotation
@@ -45,6 +46,7 @@ class LoadedCausalLM(CausalLM):
         self.device = next(model.parameters()).device
         self.dtype = next(model.parameters()).dtype
         self.attentions = install(model, attention)
+        self.blocks = Blocks(model, self.attentions)
         self.rotation = Rotation.of(model, self.attentions[0])
         parameters = inspect.signature(model.forward).parameters
         self._cache_word = "cache" if "cache" in parameters else "past_key_values"
@@ -66,9 +68,11 @@ class LoadedCausalLM(CausalLM):
         if not torch.allclose(logits, alone, rtol=tolerance, atol=tolerance * float(alone.abs().max())):
             raise ValueError("its logits differ")
 
+    def at(self, seam: str, action: Callable[..., Any]) -> AbstractContextManager[None]:
+        return {"after_prefill": self._acting, "blocks": self.blocks.at}[seam](action)
+
     @contextmanager
-    def at(self, seam: str, action: Callable[..., Any]) -> Iterator[None]:
-        assert seam == "after_prefill", f"a causal language model has no seam {seam!r}"
+    def _acting(self, action: Callable[[Cache], None]) -> Iterator[None]:
         self._after_prefill.append(action)
         try:
             yield
@@ -135,6 +139,7 @@ class LoadedCausalLM(CausalLM):
 
     @torch.no_grad()
     def respond(self, request: dict[str, Any], needs: frozenset[Any]) -> Response:
+        self.blocks.forget()
         if "score" in request:
             return scoring.respond(self, request, lambda context: scoring.prefill(self, context, needs))
         prefilled = self.prefill(request, needs)
@@ -155,7 +160,7 @@ class LoadedCausalLM(CausalLM):
 
     def act(self, cache: Cache, logits: Tensor) -> Branch:
         """Lets what is applied act on a prefilled cache, and observes what became of it."""
-        seen, full = cache.rows(), cache.resident_bytes()
+        seen, full = cache.rows(), cache.full_bytes()
         for action in self._after_prefill:
             action(cache)
         for layer in cache.layers:
@@ -164,7 +169,7 @@ class LoadedCausalLM(CausalLM):
         observed = {
             "seen": seen,
             "kept": cache.rows(),
-            "full_bytes": float(full),
+            "full_bytes": full,
             "resident_bytes": float(cache.resident_bytes()),
         }
         return Branch(cache, logits, observed)
@@ -172,16 +177,22 @@ class LoadedCausalLM(CausalLM):
     def decode(self, branches: Sequence[Branch], request: dict[str, Any]) -> None:
         """Feeds the question, then decodes greedily, all branches in step; extends their tokens."""
         question, stop, halt = request["question"], set(request["stop"]), set(request.get("halt", ()))
-        for branch in branches:
-            branch.cache.reserve(len(question) + request["new_tokens"])
+        steered = self.blocks.steered
+        if not steered:
+            for branch in branches:
+                branch.cache.reserve(len(question) + request["new_tokens"])
         if question and branches:
             logits = self.feed([branch.cache for branch in branches], [question] * len(branches))
             for branch, row in zip(branches, logits, strict=True):
                 branch.logits = row
+        if steered:  # a block left out while decoding needs no room for the answer
+            for branch in branches:
+                branch.cache.expect(request["new_tokens"])
         for step in range(request["new_tokens"]):
             going = [branch for branch in branches if not branch.finished]
             if step and going:
-                logits = self.feed([branch.cache for branch in going], [branch.tokens[-1:] for branch in going])
+                with self.blocks.decoding():
+                    logits = self.feed([branch.cache for branch in going], [branch.tokens[-1:] for branch in going])
                 for branch, row in zip(going, logits, strict=True):
                     branch.logits = row
             if not going:
@@ -215,7 +226,7 @@ class LoadedCausalLM(CausalLM):
 
     def response(self, branch: Branch) -> Response:
         observed = branch.observed | {"end_resident_bytes": float(branch.cache.resident_bytes())}
-        return Response({"tokens": branch.tokens}, observed)
+        return Response({"tokens": branch.tokens}, observed | self.blocks.observed())
 
     def durations(self, start_ns: int, marks: Sequence[tuple[str, int]], end_ns: int) -> list[Reading]:
         """TTFT: request handed over until its first token is usable on the host. TPOT: (last − first) / (n − 1).

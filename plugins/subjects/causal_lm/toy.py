@@ -57,6 +57,7 @@ def make(context: int = 96, question: int = 5, new_tokens: int = 6) -> Toy:
         hooks = [
             (name, len(one._forward_hooks), len(one._forward_pre_hooks)) for name, one in subject.model.named_modules()
         ]
-        return weights, hooks, list(subject._after_prefill), subject.marker
+        hidden = [name for name, one in subject.model.named_modules() if "forward" in vars(one)]
+        return weights, hooks, hidden, list(subject._after_prefill), subject.marker
 
     return Toy(subject, request, state, Characters())

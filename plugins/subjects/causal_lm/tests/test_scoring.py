@@ -1,13 +1,15 @@
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 import torch
 
 from harness.plugin.contracts import Stack
 from harness.plugin.discovery import load
-from harness_plugins.subjects.causal_lm.toy import make, model
+from harness.testing import Toy
+from harness.testing.checks import prepared
+from harness_plugins.subjects.causal_lm.toy import Characters, make, model
 
-SMALL = {"window": 8}  # of methods that have one: it must lie inside what is kept
+SMALL = {"window": 8, "calibration_texts": 2, "calibration_tokens": 32}  # of methods that have them
 METHODS = [method for method in load().methods.values() if "causal-lm" in method.traits.subjects]
 
 
@@ -17,7 +19,10 @@ class Arm:
 
     @contextmanager
     def apply(self, subject):
-        with self.stack.apply(subject):
+        toy = Toy(subject, {}, dict, Characters())
+        with ExitStack() as opened:
+            artifacts = [opened.enter_context(prepared(method, toy)) for method in self.stack.methods]
+            opened.enter_context(self.stack.apply(subject, artifacts))
             yield
 
 
