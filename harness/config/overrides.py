@@ -107,8 +107,7 @@ def _resolved(value: str, text: str) -> Any:
     try:
         return OmegaConf.create({"value": value}).value
     except OmegaConfBaseException as error:
-        cause = error.__cause__
-        reason = cause.args[0] if isinstance(cause, KeyError) else str(error).splitlines()[0]
+        reason = str(error).splitlines()[0].removeprefix("KeyError raised while resolving interpolation: ").strip('"')
         raise UsageError(f"can't resolve {text!r}: {reason}") from error
 
 
