@@ -1,0 +1,1 @@
+"""Pages over a store, read-only: `harness dashboard`."""

@@ -19,6 +19,7 @@ COMMANDS = {
     "pareto": "Show which runs no other beats, in quality against a cost.",
     "ls": "List methods, tasks, models, plugins, runs or studies.",
     "show": "Show everything known of one run.",
+    "dashboard": "Open pages over the store in a browser: comparisons, plots, runs, every sample.",
     "verify": "Judge what techniques are claimed to do by the runs in the store.",
     "selfcheck": "Time identity against itself: the smallest difference this machine resolves.",
     "export": "Write results as csv, md, latex, html, json or parquet.",

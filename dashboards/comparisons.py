@@ -1,0 +1,144 @@
+"""Comparisons for pages: from the store where they were kept when a study ended; else computed once, beside the pages.
+
+What is computed here is kept in memory and in the cache folder, never in the store, which is only read.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from harness.plugin.sources import cache_folder
+from harness.report import finish
+from harness.report.kept import Finished, plain, read, version
+from harness.report.load import defaults
+from harness.spec.errors import HarnessError
+from harness.spec.identity import digest
+from harness.store import browse
+from harness.store.writer import Store
+
+MEMORY = 64  # results kept in memory
+REST_S = 10.0  # a study that runs is compared again no sooner
+
+Found = tuple[Any, float]  # what was found, and when
+
+
+class Comparisons:
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._pool = ThreadPoolExecutor(1, "compare")
+        self._lock = threading.Lock()
+        self._found: OrderedDict[str, tuple[Any, Found]] = OrderedDict()  # by what, with the state it was made from
+        self._asked: dict[str, Future[None]] = {}
+        self._failed: dict[str, str] = {}
+
+    def study(self, study_id: int) -> Finished | None:
+        """None while it is computed; an older one while a newer one is."""
+        state = browse.study_changed(self.store, study_id)
+        return self.of(f"study {study_id}", state, lambda: self._study(study_id))
+
+    def _study(self, study_id: int) -> Finished:
+        found = finish.kept(self.store, study_id)
+        return (
+            self.on_disk([study_id], browse.study_changed(self.store, study_id), study_id) if found is None else found
+        )
+
+    def runs(self, run_ids: Sequence[int]) -> Finished | None:
+        """Runs with the first of them; None while it is computed."""
+        ids = list(run_ids)
+        state = browse.runs_changed(self.store, ids)
+        return self.of(f"runs {ids}", state, lambda: self.on_disk(ids, state, ids))
+
+    def of(self, name: str, state: Any, make: Callable[[], Any], wait_s: float = 0.15) -> Any:
+        """What `make` gave for this state; None where that takes longer than a moment, until it is there.
+
+        Raises:
+            HarnessError: it can't be made.
+        """
+        with self._lock:
+            known = self._found.get(name)
+            if known is not None:
+                self._found.move_to_end(name)
+                if known[0] == state or time.time() - known[1][1] < REST_S:
+                    return known[1][0]
+            if name in self._failed:
+                raise HarnessError(self._failed.pop(name))
+            if name not in self._asked:
+                self._asked[name] = self._pool.submit(self._make, name, state, make)
+            asked = self._asked[name]
+        if known is not None:
+            return known[1][0]
+        try:
+            asked.result(wait_s)
+        except TimeoutError:
+            return None
+        with self._lock:
+            if name in self._failed:
+                raise HarnessError(self._failed.pop(name))
+            return self._found[name][1][0]
+
+    def _make(self, name: str, state: Any, make: Callable[[], Any]) -> None:
+        started = time.time()
+        try:
+            found = make()
+        except HarnessError as error:
+            with self._lock:
+                self._failed[name] = str(error)
+        except Exception as error:
+            logging.getLogger("harness.dashboard").exception("%s can't be compared", name)
+            with self._lock:
+                self._failed[name] = f"{name} can't be compared ({type(error).__name__}: {error})"
+        else:
+            with self._lock:
+                self._found[name] = (state, (found, started))
+                while len(self._found) > MEMORY:
+                    self._found.popitem(last=False)
+        finally:
+            with self._lock:
+                self._asked.pop(name, None)
+
+    def on_disk(self, named: Sequence[int], state: Any, what: int | Sequence[int]) -> Finished:
+        """From the cache folder, or computed and put there."""
+        kind = "study" if isinstance(what, int) else "runs"
+        place = str(self.store.place)
+        path = cache_folder() / "dashboard" / f"{digest([place, kind, list(named), state, version()])}.json"
+        try:
+            return read(json.loads(path.read_text()))
+        except (OSError, ValueError):
+            pass
+        found = finish.computed(self.store, what, defaults())
+        put(path, json.dumps(plain(found)))
+        return found
+
+    def is_asked(self, name: str) -> bool:
+        with self._lock:
+            return name in self._asked
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def put(path: Path, text: str) -> None:
+    """A cache that can't be written costs time and nothing else."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(f".{os.getpid()}.part")
+        part.write_text(text)
+        part.replace(path)
+    except OSError as error:
+        logging.getLogger("harness.dashboard").warning("can't keep %s: %s", path, error)
+
+
+def warm() -> None:
+    """Imports what comparing takes, which is seconds, before anybody asks."""
+    import pandas  # noqa: F401
+    import scipy.optimize
+    import scipy.stats  # noqa: F401

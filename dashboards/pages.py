@@ -1,0 +1,286 @@
+"""What stands on each page."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from math import ceil
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from harness.report.settings import settings_text, telling
+from harness.report.words import sentences
+from harness.spec.errors import UsageError
+from harness.spec.records import Metric, Setting
+from harness.store import browse, queries
+from harness.store.browse import Filter
+from harness.store.timings import SELF_CHECK
+from harness_dashboards.app import Page, Site
+from harness_dashboards.grids import told_beside, wide
+from harness_dashboards.plots import looks, plots
+from harness_dashboards.words import LONG
+
+
+def overview(site: Site, request: Request) -> Response:
+    found = browse.studies(site.store, size=10)
+    going = [{**one, "progress": browse.progress(site.store, one["id"])} for one in found.rows if one["live"]]
+    return site.page(
+        "overview.html",
+        "Overview",
+        studies=found,
+        going=going,
+        failures=browse.failures(site.store),
+        count=browse.count(site.store),
+        live=3 if going else 15,
+    )
+
+
+def studies(site: Site, request: Request) -> Response:
+    page = number(request, "page")
+    found = browse.studies(site.store, page)
+    return site.page("studies.html", "Studies", studies=found, paging=paging(request, found.total, page), live=15)
+
+
+# A study.
+
+
+def study(site: Site, request: Request) -> Response:
+    one = queries.study(site.store, request.path_params["study"])
+    title = f"Study {one.id}"
+    with site.store.read() as connection:
+        going = browse.live(connection, vars(one))
+    told = {"study": one, "going": going, "progress": browse.progress(site.store, one.id) if going else None}
+    if one.command.startswith(SELF_CHECK):
+        return self_check(site, title, told)
+    found = site.comparisons.study(one.id)
+    if found is None:
+        return site.page("waiting.html", title, what=title, live=1, **told)
+    return site.page(
+        "study.html",
+        title,
+        tables=comparison(found),
+        exports=f"/studies/{one.id}/comparison",
+        live=5 if going else 0,
+        **told,
+    )
+
+
+def self_check(site: Site, title: str, told: dict[str, Any]) -> Response:
+    from harness.report.selfcheck import lay_out, self_checks
+
+    one = told["study"]
+    state = browse.study_changed(site.store, one.id)
+    found = site.comparisons.of(
+        f"self-check {one.id}", state, lambda: [lay_out(check) for check in self_checks(site.store, one.id)]
+    )
+    if found is None:
+        return site.page("waiting.html", title, what=title, live=1, **told)
+    return site.page("selfcheck.html", title, checks=found, live=0, **told)
+
+
+def comparison(found: Any) -> list[dict[str, Any]]:
+    """What the page shows of each table."""
+    tables = []
+    for index, table in enumerate(found.report.tables):
+        mine = [one for one in found.spreads if one.table == index]
+        alarms, notes = told_beside(table)
+        tables.append(
+            {
+                "table": table,
+                "wide": wide(table),
+                "looks": looks(table),
+                "plots": plots(table, mine),
+                "alarms": alarms,
+                "notes": notes,
+                "sentences": [line for row in table.rows for line in sentences(row, table.baseline)],
+            }
+        )
+    return tables
+
+
+def compare(site: Site, request: Request) -> Response:
+    """Runs picked by hand, beside the first of them."""
+    ids = run_ids(request)
+    if not ids:
+        return site.page("pick.html", "Compare", live=0)
+    title = " against ".join(f"run {one}" for one in [*ids[1:], ids[0]]).capitalize()
+    found = site.comparisons.runs(ids)
+    if found is None:
+        return site.page("waiting.html", title, what="The comparison", live=1)
+    query = "&".join(f"run={one}" for one in ids)
+    return site.page(
+        "compare.html", title, tables=comparison(found), ids=ids, exports="/compare/comparison", query=query, live=0
+    )
+
+
+def run_ids(request: Request) -> list[int]:
+    words = [word for given in request.query_params.getlist("run") for word in given.split(",") if word.strip()]
+    if not all(word.strip().isdigit() for word in words):
+        raise UsageError(f"runs are numbers, got {', '.join(words)!r}: /compare?run=1&run=2, the baseline first")
+    return list(dict.fromkeys(int(word) for word in words))
+
+
+# Runs.
+
+FILTERS = ("method", "task", "model", "device", "status", "tag", "since", "until", "q", "study")
+
+
+def runs(site: Site, request: Request) -> Response:
+    asked = {name: request.query_params.get(name, "").strip() for name in FILTERS}
+    sort, page = request.query_params.get("sort", "-run"), number(request, "page")
+    found = browse.runs(site.store, wanted(asked), sort, page)
+    return site.page(
+        "runs.html",
+        "Runs",
+        runs=[told_of_run(site, row) for row in found.rows],
+        means=browse.means(site.store, [row["id"] for row in found.rows]),
+        total=found.total,
+        asked={name: value for name, value in asked.items() if value},
+        choices=browse.choices(site.store),
+        sort=sort,
+        paging=paging(request, found.total, page),
+        live=0 if site.static else 15,
+    )
+
+
+def wanted(asked: dict[str, str]) -> Filter:
+    names = ("method", "task", "model", "device", "status", "tag")
+    until = midnight(asked["until"])
+    return Filter(
+        **{name: asked[name] for name in names},
+        since=midnight(asked["since"]),
+        until=None if until is None else until + 86400,
+        text=asked["q"],
+        study=whole(asked["study"], "study") if asked["study"] else None,
+    )
+
+
+def midnight(day: str) -> float | None:
+    if not day:
+        return None
+    try:
+        return (datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta()).timestamp()
+    except ValueError:
+        raise UsageError(f"a day is YYYY-MM-DD, got {day!r}") from None
+
+
+def told_of_run(site: Site, row: dict[str, Any]) -> dict[str, Any]:
+    """With its settings in words, and the metrics that are shown."""
+    return {**row, "settings": settings_of(site, row["spec"]), "metrics": metrics_of(row["about"])}
+
+
+def settings_of(site: Site, spec: dict[str, Any]) -> str:
+    stack = [Setting.from_plain(one) for one in spec.get("stack", [])]
+    return settings_text(telling(stack, set(), usual(site)))
+
+
+def usual(site: Site) -> dict[str, Any]:
+    """What knobs are when nobody sets them; without it every knob is told."""
+    from harness.report.load import defaults
+
+    return site.comparisons.of("defaults", 0, defaults, wait_s=5.0) or {}
+
+
+def metrics_of(about: dict[str, Any]) -> list[Metric]:
+    declared = [Metric(**one) for one in about.get("metrics", [])]
+    weights = {one.weight for one in declared}
+    return [one for one in declared if one.name not in weights]
+
+
+def run(site: Site, request: Request) -> Response:
+    number_ = request.path_params["run"]
+    one, page = queries.run(site.store, number_), number(request, "page")
+    stratum, text = (request.query_params.get(name, "") for name in ("subtask", "q"))
+    metrics = metrics_of(one.about)
+    order = request.query_params.get("order", "number")
+    worst = ("-" if metrics[0].higher_is_better else "") + metrics[0].name if metrics and order == "worst" else ""
+    samples = browse.samples(site.store, number_, stratum=stratum, text=text, worst=worst, page=page)
+    readings = browse.readings(site.store, number_, number(request, "readings"))
+    inside = browse.studies(site.store, size=20, run_id=number_)
+    return site.page(
+        "run.html",
+        f"Run {number_}",
+        run=one,
+        settings=settings_of(site, one.spec),
+        metrics=metrics,
+        means=browse.means(site.store, [number_]),
+        samples=samples,
+        strata=browse.strata(site.store, number_),
+        readings=readings,
+        studies=inside,
+        baseline=baseline_of(site, inside, number_),
+        asked={"subtask": stratum, "q": text, "order": order},
+        paging=paging(request, samples.total, page),
+        live=3 if one.live else 0,
+    )
+
+
+def baseline_of(site: Site, inside: browse.Page, run_id: int) -> int | None:
+    for row in inside.rows:
+        for one in queries.members(site.store, row["id"]):
+            if one.run_id == run_id and one.baseline_id is not None:
+                return one.baseline_id
+    return None
+
+
+def sample(site: Site, request: Request) -> Response:
+    """One sample: its prompt, and what every run of a study answered."""
+    study_id, run_id, place = (request.path_params[name] for name in ("study", "run", "number"))
+    page = number(request, "page")
+    found = browse.answers(site.store, run_id, place, study_id, LONG, page)
+    if not found.rows:
+        raise UsageError(f"run {run_id} of study {study_id} has no sample {place}")
+    first = found.rows[0]
+    run_ = queries.run(site.store, run_id)
+    return site.page(
+        "sample.html",
+        f"Sample {place}",
+        study=queries.study(site.store, study_id),
+        run=run_,
+        place=place,
+        stratum=first["stratum"],
+        target=first["target"],
+        prompt=browse.prompt_of(site.store, first["prompt_hash"], LONG),
+        answers=[{**row, "settings": settings_of(site, row["spec"])} for row in found.rows],
+        metrics=metrics_of(run_.about),
+        paging=paging(request, found.total, page),
+        live=0,
+    )
+
+
+# Asking.
+
+
+def number(request: Request, name: str) -> int:
+    return max(1, whole(request.query_params.get(name) or "1", name))
+
+
+def whole(text: str, name: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 12:
+        raise UsageError(f"{name} is a whole number, got {text!r}")
+    return int(text)
+
+
+def paging(request: Request, total: int, page: int, size: int = browse.SIZE) -> dict[str, Any]:
+    words = {name: value for name, value in request.query_params.multi_items() if name != "page"}
+    return {
+        "page": page,
+        "pages": max(1, ceil(total / size)),
+        "total": total,
+        "path": request.url.path,
+        "words": words,
+        "first": (page - 1) * size + 1,
+        "last": min(page * size, total),
+    }
+
+
+PAGES: dict[str, Page] = {
+    "/": overview,
+    "/studies": studies,
+    "/studies/{study:int}": study,
+    "/studies/{study:int}/samples/{run:int}/{number:int}": sample,
+    "/runs": runs,
+    "/runs/{run:int}": run,
+    "/compare": compare,
+}

@@ -1,0 +1,159 @@
+"""What pages show, asked without a browser."""
+
+import re
+
+import pandas as pd
+import pytest
+
+import harness
+
+
+def test_the_overview_shows_studies_and_failures_with_reasons(get):
+    page = get("/")
+
+    assert 'href="/studies/1"' in page
+    assert "No run has failed" not in page
+    assert re.search(r"failed</span>.*boom|failed</span>", page)
+
+
+def test_a_study_shows_what_the_terminal_shows(lab, get):
+    page = get("/studies/1")
+    terminal = lab.harness("compare", "1").out
+    numbers = re.findall(r"\[[-+\d., ]+\]|\d+\.\d ± \d+\.\d", terminal)
+
+    assert numbers
+    assert all(number in page for number in numbers)
+    assert page.index("identity (baseline)") < page.index(">shift<")
+
+
+def test_means_in_lists_are_those_of_the_comparison(lab, get):
+    page = get("/runs")
+    comparison = harness.load_comparison(f"sqlite:///{lab.store}", study=1)
+    by_run = dict(zip(comparison["runs"], comparison["right_percent"], strict=True))
+
+    for run, value in by_run.items():
+        row = next(line for line in re.findall(r"<tr>.*?</tr>", page, re.S) if f'href="/runs/{run}"' in line)
+        assert f"{value:.4g} <small>%" in row
+
+
+def test_filters_stand_in_the_address(get):
+    assert 'href="/runs/2"' in get("/runs?method=shift&status=done&tag=mine&q=by")
+    assert "No run is like that" in get("/runs?method=shift&status=failed")
+    assert "a day is YYYY-MM-DD" in get("/runs?since=yesterday", 404)
+    assert "page is a whole number" in get("/runs?page=-1", 404)
+
+
+def test_runs_are_sorted_by_what_the_address_says(get):
+    def ids(path):
+        return [int(one) for one in re.findall(r'name="run" value="(\d+)"', get(path))]
+
+    assert ids("/runs?sort=run") == sorted(ids("/runs"))
+    assert ids("/runs?sort=-run") == sorted(ids("/runs"), reverse=True)
+
+
+def test_a_run_shows_settings_versions_readings_and_samples(get):
+    page = get("/runs/2")
+
+    for told in ("method shift", "python", "latency_s", "peak_rss_bytes", "kept 7", "perf_counter_ns"):
+        assert told in page
+
+
+def test_one_sample_shows_every_answer_to_it(get):
+    page = get("/studies/1/samples/1/1")
+
+    assert page.count('<tr class="method">') == 3
+    assert '<tr class="baseline">' in page
+
+
+@pytest.mark.parametrize("path", ["/runs/2", "/studies/1/samples/2/99", "/runs?q=%3Cscript%3E", "/runs/%3Cscript%3E"])
+def test_what_models_and_addresses_say_is_shown_and_never_obeyed(client, path):
+    page = client.get(path).text
+
+    assert "<script>document" not in page
+    assert "<img" not in page
+    assert '<script>"' not in page
+    assert "\x1b" not in page
+    assert "\u202e" not in page
+    assert len(page) < 300_000
+
+
+def test_hostile_text_is_there_to_be_read(get):
+    page = get("/studies/1/samples/2/99")
+
+    assert "&lt;/script&gt;&lt;script&gt;document.title" in page
+    assert r"␛[31m\0⟨U+202E⟩" in page  # the store keeps no NUL
+    assert "characters more" in page
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:8765", "127.0.0.1.evil.example", ""])
+def test_other_names_for_this_machine_are_refused(client, host):
+    assert client.get("/", headers={"host": host}).status_code == 421
+
+
+def test_nothing_can_be_written(client):
+    for method in ("post", "put", "delete", "patch"):
+        assert getattr(client, method)("/runs/1").status_code == 405
+
+
+@pytest.mark.parametrize("name", ["..%2fapp.py", "../app.py", "%2e%2e/app.py", "app.py", "/etc/passwd", "x"])
+def test_no_path_reaches_the_file_system(client, name):
+    assert client.get(f"/static/{name}").status_code == 404
+
+
+def test_a_browser_may_run_our_scripts_alone(client):
+    policy = client.get("/").headers["content-security-policy"]
+
+    assert "script-src 'self'" in policy
+    assert "unsafe-eval" not in policy
+    assert client.get("/static/app.js").headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_token_is_asked_for_where_one_is_set(lab):
+    from starlette.testclient import TestClient
+
+    from harness.store.writer import open_store
+    from harness_dashboards.app import make_app
+
+    with open_store(f"sqlite:///{lab.store}") as store:
+        with TestClient(make_app(store, token="secret"), base_url="http://10.0.0.1", follow_redirects=False) as client:
+            assert client.get("/").status_code == 401
+            assert client.get("/?token=wrong").status_code == 401
+            entered = client.get("/runs?token=secret&method=shift")
+            assert entered.headers["location"].endswith("/runs?method=shift")
+            assert "secret" not in entered.headers["location"]
+            assert "HttpOnly" in entered.headers["set-cookie"]
+            assert client.get("/").status_code == 200
+
+
+def test_an_empty_store_says_what_to_type(tmp_path):
+    from starlette.testclient import TestClient
+
+    from harness.store.writer import open_store
+    from harness_dashboards.app import make_app
+
+    url = f"sqlite:///{tmp_path / 'empty.sqlite'}"
+    open_store(url, create=True).close()
+    with open_store(url) as store, TestClient(make_app(store), base_url="http://localhost") as client:
+        for path in ("/", "/studies", "/runs"):
+            assert "harness run +method=" in client.get(path).text
+
+
+def test_pages_keep_answering_while_the_store_is_written(lab, client):
+    """A reader neither waits for a writer in the midst of a transaction, nor makes it wait."""
+    import time
+
+    from harness.store.writer import open_store
+
+    with open_store(f"sqlite:///{lab.store}", create=True) as store, store.write() as connection:
+        connection.exec_driver_sql("UPDATE run SET updated = updated + 0.001")
+        started = time.perf_counter()
+        assert client.get("/runs").status_code == 200
+        assert time.perf_counter() - started < 5
+
+
+def test_frames_and_pages_tell_the_same_samples(lab, get):
+    frame = harness.load_samples(f"sqlite:///{lab.store}", runs=[3])
+    page = get("/runs/3")
+
+    assert isinstance(frame, pd.DataFrame)
+    assert f"{len(frame)} samples" in page
