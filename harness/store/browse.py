@@ -419,7 +419,13 @@ def hardness(store: Store, study_id: int, metric: str, least: float, higher_is_b
     with store.read() as connection:
         rows = connection.execute(query.group_by(sample.prompt_hash, score.number).order_by(score.number)).all()
         targets = targets_of(connection, [(row[0], row[1]) for row in rows])
-    return [Hard(*row[:7], row[7] if row[4] == 1 else None, targets.get((row[0], row[1]))) for row in rows]
+    return [
+        Hard(
+            run_id, number, stratum, asked, right, lowest, highest,
+            only=which if right == 1 else None, target=targets.get((run_id, number)),
+        )
+        for run_id, number, stratum, asked, right, lowest, highest, which in rows
+    ]  # fmt: skip
 
 
 def targets_of(connection: Connection, samples: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Any]:
