@@ -26,6 +26,7 @@ from harness.store import browse
 from harness.store.writer import Store
 
 MEMORY = 64  # results kept in memory
+MOMENT_S = 0.1  # a page waits for no longer
 REST_S = 10.0  # a study that runs is compared again no sooner
 
 Found = tuple[Any, float]  # what was found, and when
@@ -40,24 +41,30 @@ class Comparisons:
         self._asked: dict[str, Future[None]] = {}
         self._failed: dict[str, str] = {}
 
-    def study(self, study_id: int) -> Finished | None:
+    def study(self, study_id: int, wait_s: float = MOMENT_S) -> Finished | None:
         """None while it is computed; an older one while a newer one is."""
-        state = browse.study_changed(self.store, study_id)
-        return self.of(f"study {study_id}", state, lambda: self._study(study_id))
+        name, state = f"study {study_id}", browse.study_changed(self.store, study_id)
+        if not self._has(name, state) and (found := finish.kept(self.store, study_id)):
+            self._keep(name, state, found, time.time())
+        return self.of(name, state, lambda: self.on_disk([study_id], state, study_id), wait_s)
 
-    def _study(self, study_id: int) -> Finished:
-        found = finish.kept(self.store, study_id)
-        return (
-            self.on_disk([study_id], browse.study_changed(self.store, study_id), study_id) if found is None else found
-        )
-
-    def runs(self, run_ids: Sequence[int]) -> Finished | None:
+    def runs(self, run_ids: Sequence[int], wait_s: float = MOMENT_S) -> Finished | None:
         """Runs with the first of them; None while it is computed."""
         ids = list(run_ids)
         state = browse.runs_changed(self.store, ids)
-        return self.of(f"runs {ids}", state, lambda: self.on_disk(ids, state, ids))
+        return self.of(f"runs {ids}", state, lambda: self.on_disk(ids, state, ids), wait_s)
 
-    def of(self, name: str, state: Any, make: Callable[[], Any], wait_s: float = 0.15) -> Any:
+    def _has(self, name: str, state: Any) -> bool:
+        with self._lock:
+            return name in self._found and self._found[name][0] == state
+
+    def _keep(self, name: str, state: Any, found: Any, made: float) -> None:
+        with self._lock:
+            self._found[name] = (state, (found, made))
+            while len(self._found) > MEMORY:
+                self._found.popitem(last=False)
+
+    def of(self, name: str, state: Any, make: Callable[[], Any], wait_s: float = MOMENT_S) -> Any:
         """What `make` gave for this state; None where that takes longer than a moment, until it is there.
 
         Raises:
@@ -97,10 +104,7 @@ class Comparisons:
             with self._lock:
                 self._failed[name] = f"{name} can't be compared ({type(error).__name__}: {error})"
         else:
-            with self._lock:
-                self._found[name] = (state, (found, started))
-                while len(self._found) > MEMORY:
-                    self._found.popitem(last=False)
+            self._keep(name, state, found, started)
         finally:
             with self._lock:
                 self._asked.pop(name, None)
@@ -117,10 +121,6 @@ class Comparisons:
         found = finish.computed(self.store, what, defaults())
         put(path, json.dumps(plain(found)))
         return found
-
-    def is_asked(self, name: str) -> bool:
-        with self._lock:
-            return name in self._asked
 
     def close(self) -> None:
         self._pool.shutdown(wait=False, cancel_futures=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from harness.report.axes import known_first
+from harness.report.axes import axis, known_first
 from harness.report.layout import (
     Column,
     Footnotes,
@@ -78,3 +78,67 @@ def shown(groups: Sequence[tuple[str, Sequence[Column]]]) -> Iterable[Shown]:
 def told_beside(table: Table) -> tuple[list[str], list[str]]:
     """What must be said before the table, and below it."""
     return alarms(table), list(dict.fromkeys([*legend(table), *table.notes]))
+
+
+# The answer first.
+
+
+@dataclass(frozen=True)
+class Winner:
+    """The best of one column, and what is said of it beside the baseline."""
+
+    what: str
+    row: Row
+    value: str
+    said: str
+    is_quality: bool
+
+
+def winners(table: Table) -> list[Winner]:
+    """Of each metric and of the costs that people ask for first; baseline and controls do not compete."""
+    footnotes = Footnotes()
+    found = []
+    for index, metric in enumerate(table.metrics):
+        values = [row.quality[index].estimate.value for row in table.rows]
+        place = best(table.rows, values, metric.higher_is_better)
+        if place is not None:
+            cells = {one.header: one.cells[place].text for one in quality_grid(table, index, metric, footnotes).columns}
+            said = [cells.get("outcome", ""), change_words(cells.get("Δ", ""), cells.get("95 % interval", ""))]
+            title = f"{'Highest' if metric.higher_is_better else 'Lowest'} {metric.name}"
+            value = f"{cells['score']} {metric.unit}".rstrip()
+            found.append(Winner(title, table.rows[place], value, " ".join(filter(None, said)), True))
+    for word, title in COSTS_ASKED.items():
+        one = axis(table, word)
+        if one is None or one.name not in cost_metrics(table.rows):
+            continue
+        place = best(table.rows, [one.of(row).value for row in table.rows], one.higher_is_better)
+        if place is not None:
+            column, *changes = cost_column(table.rows, one.name, footnotes)
+            said = changes[0].cells[place].text if changes else relative(table.rows[place], one.name)
+            value = f"{column.cells[place].text} {column.unit}".rstrip()
+            found.append(Winner(f"{title}: {one.title}", table.rows[place], value, said, False))
+    return found
+
+
+COSTS_ASKED = {"latency": "Fastest", "memory": "Smallest", "energy": "Least energy"}
+
+
+def best(rows: Sequence[Row], values: Sequence[float | None], more: bool) -> int | None:
+    known = [
+        (value, place)
+        for place, (row, value) in enumerate(zip(rows, values, strict=True))
+        if value is not None and row.counts and row.role == "method"
+    ]
+    if not known:
+        return None
+    top = max(value for value, _ in known) if more else min(value for value, _ in known)
+    return next(place for value, place in known if value == top)
+
+
+def change_words(delta: str, interval: str) -> str:
+    return f"against the baseline: {delta} {interval}".rstrip() if delta.strip("–") else ""
+
+
+def relative(row: Row, metric: str) -> str:
+    change = row.costs[metric].change
+    return "" if change is None else f"{change:+.1%} against the baseline, not called"

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from math import ceil
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
-from harness.report.settings import settings_text, telling
 from harness.report.words import sentences
-from harness.spec.errors import UsageError
-from harness.spec.records import Metric, Setting
 from harness.store import browse, queries
-from harness.store.browse import Filter
 from harness.store.timings import SELF_CHECK
+from harness_dashboards import exports, samples, techniques
 from harness_dashboards.app import Page, Site
-from harness_dashboards.grids import told_beside, wide
+from harness_dashboards.asking import filters, metrics_of, number, paging, run_ids, settings_of, wanted
+from harness_dashboards.grids import told_beside, wide, winners
 from harness_dashboards.plots import looks, plots
-from harness_dashboards.words import LONG
 
 
 def overview(site: Site, request: Request) -> Response:
@@ -90,6 +85,7 @@ def comparison(found: Any) -> list[dict[str, Any]]:
                 "table": table,
                 "wide": wide(table),
                 "looks": looks(table),
+                "winners": winners(table),
                 "plots": plots(table, mine),
                 "alarms": alarms,
                 "notes": notes,
@@ -114,20 +110,11 @@ def compare(site: Site, request: Request) -> Response:
     )
 
 
-def run_ids(request: Request) -> list[int]:
-    words = [word for given in request.query_params.getlist("run") for word in given.split(",") if word.strip()]
-    if not all(word.strip().isdigit() for word in words):
-        raise UsageError(f"runs are numbers, got {', '.join(words)!r}: /compare?run=1&run=2, the baseline first")
-    return list(dict.fromkeys(int(word) for word in words))
-
-
 # Runs.
-
-FILTERS = ("method", "task", "model", "device", "status", "tag", "since", "until", "q", "study")
 
 
 def runs(site: Site, request: Request) -> Response:
-    asked = {name: request.query_params.get(name, "").strip() for name in FILTERS}
+    asked = filters(request)
     sort, page = request.query_params.get("sort", "-run"), number(request, "page")
     found = browse.runs(site.store, wanted(asked), sort, page)
     return site.page(
@@ -144,48 +131,9 @@ def runs(site: Site, request: Request) -> Response:
     )
 
 
-def wanted(asked: dict[str, str]) -> Filter:
-    names = ("method", "task", "model", "device", "status", "tag")
-    until = midnight(asked["until"])
-    return Filter(
-        **{name: asked[name] for name in names},
-        since=midnight(asked["since"]),
-        until=None if until is None else until + 86400,
-        text=asked["q"],
-        study=whole(asked["study"], "study") if asked["study"] else None,
-    )
-
-
-def midnight(day: str) -> float | None:
-    if not day:
-        return None
-    try:
-        return (datetime.fromisoformat(day).replace(tzinfo=UTC) + timedelta()).timestamp()
-    except ValueError:
-        raise UsageError(f"a day is YYYY-MM-DD, got {day!r}") from None
-
-
 def told_of_run(site: Site, row: dict[str, Any]) -> dict[str, Any]:
     """With its settings in words, and the metrics that are shown."""
     return {**row, "settings": settings_of(site, row["spec"]), "metrics": metrics_of(row["about"])}
-
-
-def settings_of(site: Site, spec: dict[str, Any]) -> str:
-    stack = [Setting.from_plain(one) for one in spec.get("stack", [])]
-    return settings_text(telling(stack, set(), usual(site)))
-
-
-def usual(site: Site) -> dict[str, Any]:
-    """What knobs are when nobody sets them; without it every knob is told."""
-    from harness.report.load import defaults
-
-    return site.comparisons.of("defaults", 0, defaults, wait_s=5.0) or {}
-
-
-def metrics_of(about: dict[str, Any]) -> list[Metric]:
-    declared = [Metric(**one) for one in about.get("metrics", [])]
-    weights = {one.weight for one in declared}
-    return [one for one in declared if one.name not in weights]
 
 
 def run(site: Site, request: Request) -> Response:
@@ -224,63 +172,21 @@ def baseline_of(site: Site, inside: browse.Page, run_id: int) -> int | None:
     return None
 
 
-def sample(site: Site, request: Request) -> Response:
-    """One sample: its prompt, and what every run of a study answered."""
-    study_id, run_id, place = (request.path_params[name] for name in ("study", "run", "number"))
-    page = number(request, "page")
-    found = browse.answers(site.store, run_id, place, study_id, LONG, page)
-    if not found.rows:
-        raise UsageError(f"run {run_id} of study {study_id} has no sample {place}")
-    first = found.rows[0]
-    run_ = queries.run(site.store, run_id)
-    return site.page(
-        "sample.html",
-        f"Sample {place}",
-        study=queries.study(site.store, study_id),
-        run=run_,
-        place=place,
-        stratum=first["stratum"],
-        target=first["target"],
-        prompt=browse.prompt_of(site.store, first["prompt_hash"], LONG),
-        answers=[{**row, "settings": settings_of(site, row["spec"])} for row in found.rows],
-        metrics=metrics_of(run_.about),
-        paging=paging(request, found.total, page),
-        live=0,
-    )
-
-
-# Asking.
-
-
-def number(request: Request, name: str) -> int:
-    return max(1, whole(request.query_params.get(name) or "1", name))
-
-
-def whole(text: str, name: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > 12:
-        raise UsageError(f"{name} is a whole number, got {text!r}")
-    return int(text)
-
-
-def paging(request: Request, total: int, page: int, size: int = browse.SIZE) -> dict[str, Any]:
-    words = {name: value for name, value in request.query_params.multi_items() if name != "page"}
-    return {
-        "page": page,
-        "pages": max(1, ceil(total / size)),
-        "total": total,
-        "path": request.url.path,
-        "words": words,
-        "first": (page - 1) * size + 1,
-        "last": min(page * size, total),
-    }
-
-
 PAGES: dict[str, Page] = {
     "/": overview,
     "/studies": studies,
     "/studies/{study:int}": study,
-    "/studies/{study:int}/samples/{run:int}/{number:int}": sample,
+    "/studies/{study:int}/comparison.{form}": exports.study,
+    "/studies/{study:int}/samples": samples.explorer,
+    "/studies/{study:int}/samples.{form}": exports.explorer,
+    "/studies/{study:int}/samples/{run:int}/{number:int}": samples.sample,
     "/runs": runs,
+    "/runs.{form}": exports.runs,
     "/runs/{run:int}": run,
+    "/runs/{run:int}/{what}.{form}": exports.of_run,
+    "/runs/{before:int}/against/{run:int}": samples.against,
     "/compare": compare,
+    "/compare/comparison.{form}": exports.compared,
+    "/techniques": techniques.index,
+    "/techniques/{name:path}": techniques.technique,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -22,13 +23,28 @@ MISSING = "the dashboard needs {}: pip install 'harness-ml[dashboard]'"
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at; others ask for a token.")
 @click.option("--port", default=8765, show_default=True, help="Port; 0 for any that is free.")
 @click.option("--open", "browser", is_flag=True, help="Also open it in a browser.")
-def command(url: str | None, host: str, port: int, browser: bool) -> None:
+@click.option(
+    "--export",
+    "folder",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Write the pages into a new folder instead: a site that opens from disk.",
+)
+@click.option("--study", "studies", type=int, multiple=True, help="With --export: of this study alone; once for each.")
+def command(
+    url: str | None, host: str, port: int, browser: bool, folder: Path | None, studies: tuple[int, ...]
+) -> None:
     """Open a page over the store: which technique wins, at what cost, and why.
 
     It only reads, while commands write, and fetches nothing from anywhere.
     """
     require()
+    if studies and folder is None:
+        raise UsageError("--study goes with --export; a page of one study is at /studies/NUMBER")
     with stored(url) as store:
+        if folder is not None:
+            write(store, folder, studies)
+            return
         serve(store, host, port, browser)
 
 
@@ -42,6 +58,20 @@ def require() -> None:
     missing = [name for name in ("starlette", "uvicorn", "jinja2", "plotly", "markdown_it") if find_spec(name) is None]
     if missing:
         raise HarnessError(MISSING.format(", ".join(missing)))
+
+
+def write(store: Store, folder: Path, studies: tuple[int, ...]) -> None:
+    import sys
+
+    from harness_dashboards import static_site
+    from harness_dashboards.app import make_app
+
+    app = make_app(store, static=True)
+    try:
+        count = static_site.write(app, folder, studies, lambda text: print(text, file=sys.stderr, flush=True))
+    finally:
+        app.state.site.comparisons.close()
+    print(f"wrote {count} files; open {folder / 'index.html'}", file=sys.stderr)
 
 
 def serve(store: Store, host: str, port: int, browser: bool) -> None:

@@ -222,6 +222,23 @@ def failures(store: Store, limit: int = 10) -> list[Row[Any]]:
         return list(connection.execute(query))
 
 
+def run_tasks(store: Store, study_id: int) -> list[Row[Any]]:
+    """The first run of each task of a study."""
+    query = select(run.task, func.min(run.id).label("id")).join_from(tables.run, tables.member, member.run_id == run.id)
+    with store.read() as connection:
+        return list(connection.execute(query.where(member.study_id == study_id).group_by(run.task)))
+
+
+def runs_by_method(store: Store) -> dict[str, int]:
+    """How many runs each method has, alone and in stacks."""
+    found: dict[str, int] = {}
+    with store.read() as connection:
+        for label, count in connection.execute(select(run.label, func.count()).group_by(run.label)):
+            for name in label.split("+"):
+                found[name] = found.get(name, 0) + count
+    return found
+
+
 def study_changed(store: Store, study_id: int) -> tuple[float, int]:
     """When a run of a study, or the study itself, last changed; and how many samples it has planned."""
     query = select(func.max(run.updated), func.sum(run.planned)).join_from(
@@ -394,7 +411,7 @@ def against(
 class Hard(NamedTuple):
     """One sample over the runs of a study."""
 
-    run_id: int  # one that was asked it
+    run_id: int  # one that was asked it, the baseline where it was
     number: int
     stratum: str
     asked: int
@@ -409,8 +426,10 @@ def hardness(store: Store, study_id: int, metric: str, least: float, higher_is_b
     """Each sample with how many runs got it right: those whose score is at least (or at most) `least`."""
     hit = score.value >= least if higher_is_better else score.value <= least
     right = case((hit, 1), else_=0)
+    baseline = func.min(case((member.role == "baseline", score.run_id)))
     columns = (
-        func.min(score.run_id), score.number, func.min(sample.stratum), func.count(score.value), func.sum(right),
+        func.coalesce(baseline, func.min(score.run_id)), score.number, func.min(sample.stratum),
+        func.count(score.value), func.sum(right),
         func.min(score.value), func.max(score.value), func.sum(case((hit, score.run_id), else_=0)),
     )  # fmt: skip
     query = select(*columns).select_from(tables.member)

@@ -157,3 +157,94 @@ def test_frames_and_pages_tell_the_same_samples(lab, get):
 
     assert isinstance(frame, pd.DataFrame)
     assert f"{len(frame)} samples" in page
+
+
+def test_two_runs_are_shown_sample_by_sample_with_the_flipped_first(get):
+    page = get("/runs/1/against/4")
+    rows = re.findall(r'<tr class="(flipped[ a-z]*|)">', page)
+
+    assert any(rows)
+    assert rows == sorted(rows, reverse=True)
+    assert "method.shift.by" in page
+
+
+def test_the_explorer_counts_what_each_sample_came_to(lab, get):
+    frame = harness.load_samples(f"sqlite:///{lab.store}", study=1)
+    frame = frame[frame["score.right"].notna()]
+    right = frame.groupby("number")["score.right"].sum()
+    page = get("/studies/1/samples")
+
+    assert f"{(right == 1).sum()} only one run gets right" in page
+    assert f"{(right == 4).sum()} all runs get right" in page
+    assert get("/studies/1/samples?show=all").count(" of 4</td>") == (right == 4).sum()
+    assert "least is a number" in get("/studies/1/samples?least=x", 404)
+
+
+def test_runs_picked_by_hand_are_compared_with_the_first(get):
+    page = get("/compare?run=1&run=3")
+
+    assert "Run 3 against run 1" in page
+    assert page.count('<th scope="row" data-col') == 2
+    assert "there is no run 99" in get("/compare?run=1&run=99", 503)
+    assert "runs are numbers" in get("/compare?run=1&run=x", 404)
+
+
+@pytest.mark.parametrize(
+    "path", ["/studies/1/comparison", "/runs", "/runs/2/samples", "/runs/2/readings", "/studies/1/samples"]
+)
+def test_tables_are_exported(client, path):
+    begins = {"csv": "", "md": "##", "tex": "% needs"}
+    for form, begin in begins.items():
+        answer = client.get(f"{path}.{form}")
+        assert answer.status_code == 200
+        assert answer.text.startswith(begin)
+        assert answer.headers["content-disposition"].endswith(f'.{form}"')
+    assert client.get(f"{path}.xls").status_code == 404
+
+
+def test_an_export_is_the_commands(lab, client):
+    assert client.get("/studies/1/comparison.csv").text.strip() == lab.harness("export", "1").out.strip()
+
+
+def test_a_technique_shows_what_it_is_and_what_it_did(get):
+    page = get("/techniques/shift")
+
+    assert "method.shift.by" in page
+    assert 'href="/studies/1"' in page
+    assert "unknown method" in get("/techniques/nothing", 404)
+
+
+def test_a_readme_brings_no_html_of_its_own_and_no_links_into_the_disk():
+    from harness_dashboards.techniques import rendered
+
+    text = rendered(
+        "# a\n<script>x</script> [b](../../pyproject.toml) [e](javascript:x) [c](https://c.org) ![d](https://d.org/d.png)"
+    )
+
+    assert "<script>" not in text
+    assert "pyproject" not in text
+    assert '"javascript' not in text
+    assert 'href="https://c.org"' in text
+    assert "<img" not in text
+
+
+@pytest.mark.parametrize("words", [[], ["--study", "1"]])
+def test_the_static_site_leads_from_page_to_page(lab, tmp_path, words):
+    folder = tmp_path / "site"
+    assert lab.harness("dashboard", "--export", str(folder), *words).code == 0
+    pages = list(folder.rglob("*.html"))
+    links = [(page, one) for page in pages for one in re.findall(r' (?:href|src)="([^"#]+)"', page.read_text())]
+
+    assert (folder / "index.html").exists()
+    assert len(pages) > 10
+    assert all((page.parent / one).exists() for page, one in links if not one.startswith(("http", "data:")))
+    assert "form class" not in (folder / "studies" / "1.html").read_text()
+
+
+def test_a_static_site_needs_a_new_folder(lab, tmp_path):
+    (tmp_path / "mine").write_text("keep")
+
+    ended = lab.harness("dashboard", "--export", str(tmp_path))
+    assert ended.code == 2
+    assert "not empty" in ended.err
+    assert (tmp_path / "mine").read_text() == "keep"

@@ -1,0 +1,91 @@
+"""What an address asks for, and what many pages say of a run."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from math import ceil
+from typing import Any
+
+from starlette.requests import Request
+
+from harness.report.settings import settings_text, telling
+from harness.spec.errors import UsageError
+from harness.spec.records import Metric, Setting
+from harness.store import browse
+from harness.store.browse import Filter
+from harness_dashboards.app import Site
+
+FILTERS = ("method", "task", "model", "device", "status", "tag", "since", "until", "q", "study")
+
+
+def filters(request: Request) -> dict[str, str]:
+    return {name: request.query_params.get(name, "").strip() for name in FILTERS}
+
+
+def wanted(asked: dict[str, str]) -> Filter:
+    names = ("method", "task", "model", "device", "status", "tag")
+    until = midnight(asked["until"])
+    return Filter(
+        **{name: asked[name] for name in names},
+        since=midnight(asked["since"]),
+        until=None if until is None else until + 86400,
+        text=asked["q"],
+        study=whole(asked["study"], "study") if asked["study"] else None,
+    )
+
+
+def midnight(day: str) -> float | None:
+    if not day:
+        return None
+    try:
+        return (datetime.fromisoformat(day).replace(tzinfo=UTC)).timestamp()
+    except ValueError:
+        raise UsageError(f"a day is YYYY-MM-DD, got {day!r}") from None
+
+
+def run_ids(request: Request) -> list[int]:
+    words = [word for given in request.query_params.getlist("run") for word in given.split(",") if word.strip()]
+    if not all(word.strip().isdigit() for word in words):
+        raise UsageError(f"runs are numbers, got {', '.join(words)!r}: /compare?run=1&run=2, the baseline first")
+    return list(dict.fromkeys(int(word) for word in words))
+
+
+def number(request: Request, name: str) -> int:
+    return max(1, whole(request.query_params.get(name) or "1", name))
+
+
+def whole(text: str, name: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > 12:
+        raise UsageError(f"{name} is a whole number, got {text!r}")
+    return int(text)
+
+
+def paging(request: Request, total: int, page: int, size: int = browse.SIZE) -> dict[str, Any]:
+    words = {name: value for name, value in request.query_params.multi_items() if name != "page"}
+    return {
+        "page": page,
+        "pages": max(1, ceil(total / size)),
+        "total": total,
+        "path": request.url.path,
+        "words": words,
+        "first": (page - 1) * size + 1,
+        "last": min(page * size, total),
+    }
+
+
+def settings_of(site: Site, spec: dict[str, Any]) -> str:
+    stack = [Setting.from_plain(one) for one in spec.get("stack", [])]
+    return settings_text(telling(stack, set(), usual(site)))
+
+
+def usual(site: Site) -> dict[str, Any]:
+    """What knobs are when nobody sets them; without it every knob is told."""
+    from harness.report.load import defaults
+
+    return site.comparisons.of("defaults", 0, defaults, wait_s=5.0) or {}
+
+
+def metrics_of(about: dict[str, Any]) -> list[Metric]:
+    declared = [Metric(**one) for one in about.get("metrics", [])]
+    weights = {one.weight for one in declared}
+    return [one for one in declared if one.name not in weights]
