@@ -11,7 +11,7 @@ from typing import Any
 
 from harness.api import Evidence, IncompatibleError, Method, Traits, knob
 
-EVERY_BLOCK = "every block runs"
+EVERY_BLOCK = "every block running"
 
 SKIPPING = Traits(
     family="layer-skipping",
