@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,8 +58,10 @@ class RunArm:
     @contextmanager
     def _announced(self, subject: Subject) -> Iterator[None]:
         self.emit("acting", run=self.run)
+        entered = False
         try:
             with self.applied(subject) as take:
+                entered = True
                 yield
                 self.evidence = take()
         except (Exception, SystemExit) as error:
@@ -67,6 +69,9 @@ class RunArm:
             self.emit("failed", run=self.run, **told(error))
         if self.failed:
             release_memory()  # not sooner: while it is handled, an error holds what its frames held
+        if not entered:
+            with suppress(Exception):
+                yield  # a with statement can't be left before its body; what that answers is dropped
         self.emit("acting", run=None)
 
     @contextmanager

@@ -62,7 +62,8 @@ def fill(channel: Channel, run: PlannedRun, member: int, place: Path, progress: 
     with blaming(method, "give what it prepares from"):
         materials = method.materials(bench.processor, bench.seed)
     with blaming(bench.task, "give what methods train on"):
-        training = bench.task.training(bench.processor, bench.seed) if method.traits.prepares == "trains" else {}
+        given = method.traits.prepares in ("trains", "builds")
+        training = bench.task.training(bench.processor, bench.seed) if given else {}
     scratch = place.with_suffix(".part")
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()

@@ -49,16 +49,15 @@ class Worker:
         method = arm.stack.methods[member]
         self.hold.release()
         started = time.perf_counter()
+        preparation = Preparation(
+            self.subject, seed, Path(folder), materials, training, progress=lambda: self.emit("progress")
+        )
         with Stack(arm.stack.methods[:member]).apply(self.subject, arm.artifacts[:member]):
-            method.prepare(
-                Preparation(
-                    self.subject, seed, Path(folder), materials, training, progress=lambda: self.emit("progress")
-                )
-            )
+            method.prepare(preparation)
         self.subject.synchronize()
         arm.artifacts[member] = Path(artifact)
         took = Reading("prepare_s", time.perf_counter() - started, "s", "perf_counter")
-        self.emit("prepared", readings=[asdict(took)])
+        self.emit("prepared", readings=[asdict(one) for one in (took, *preparation.readings)])
 
     def answer(self, request: dict[str, Plain], runs: list[int]) -> None:
         arms = [arm for arm in (self.arms[run] for run in runs) if not arm.failed]

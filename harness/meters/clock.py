@@ -60,11 +60,11 @@ class Clock:
         machine = Machine(workload.device)
         cold = time_once(workload, 0)
         warmth = warm_up(workload, measure)
-        timings = take_samples(workload, measure)
+        samples = take_samples(workload, measure)
         return [
             Reading("cold_latency_s", cold.wall_s, "s", SOURCE),
             *warmth,
-            *(reading for i, timing in enumerate(timings) for reading in sample_readings(workload, i, timing)),
+            *samples,
             *machine.readings(),
         ]
 
@@ -96,13 +96,15 @@ def variation(walls: list[float]) -> float:
     return statistics.stdev(last) / statistics.fmean(last)
 
 
-def take_samples(workload: Workload, measure: Measure) -> list[Timing]:
-    """At least `measure.samples`, for at least `measure.seconds`."""
+def take_samples(workload: Workload, measure: Measure) -> list[Reading]:
+    """At least `measure.samples`, for at least `measure.seconds`. A subject tells of each before the next."""
     started = time.perf_counter()
-    timings: list[Timing] = []
-    while len(timings) < measure.samples or time.perf_counter() - started < measure.seconds:
-        timings.append(time_once(workload, len(timings)))
-    return timings
+    readings: list[Reading] = []
+    taken = 0
+    while taken < measure.samples or time.perf_counter() - started < measure.seconds:
+        readings += sample_readings(workload, taken, time_once(workload, taken))
+        taken += 1
+    return readings
 
 
 def sample_readings(workload: Workload, index: int, timing: Timing) -> list[Reading]:

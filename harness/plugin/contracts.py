@@ -69,6 +69,7 @@ class Preparation:
     folder: Path  # where to leave what it prepared, empty at first; kept under everything that made it
     materials: dict[str, Plain]  # what its `materials` gave
     training: dict[str, Plain] = field(default_factory=dict)  # what the task's `training` gave
+    readings: list[Reading] = field(default_factory=list)  # where to leave what it measured; its time is read anyway
     progress: Callable[[], None] = field(default=lambda: None)  # call it now and then: silence is taken for a hang
 
 
@@ -320,7 +321,7 @@ class Task(Knobbed):
         return 0
 
     def training(self, processor: Any, seed: int) -> dict[str, Plain]:
-        """Data and budget for what trains, as plain data, the same for every method: `preparation.training`."""
+        """Data and budget for what trains or builds, as plain data, the same for every method: `preparation.training`."""
         return {}
 
     def describe(self) -> dict[str, Plain]:

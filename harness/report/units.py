@@ -13,7 +13,7 @@ class Scale(NamedTuple):
 
 
 STEPS = {  # by SI unit: the first whose unit the largest number reaches, else the last
-    "s": (("s", 10.0, 1.0), ("ms", 0.0, 1e3)),
+    "s": (("s", 10.0, 1.0), ("ms", 1e-3, 1e3), ("µs", 0.0, 1e6)),
     "B": (("GiB", 2.0**30, 2.0**-30), ("MiB", 0.0, 2.0**-20)),
     "FLOP": (("TFLOP", 1e13, 1e-12), ("GFLOP", 0.0, 1e-9)),
 }
@@ -37,7 +37,7 @@ def spread(value: float, half_width: float | None, places: int | None = None) ->
     if half_width is None:
         return f"{value:,.{places_at(abs(value)) if places is None else places}f}"
     if places is None:
-        places = 0 if half_width == 0 else min(6, max(0, 1 - floor(log10(abs(half_width)))))
+        places = places_at(abs(value)) if half_width == 0 else min(6, max(0, 1 - floor(log10(abs(half_width)))))
     return f"{value:,.{places}f} ± {half_width:,.{places}f}"
 
 

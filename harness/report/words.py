@@ -25,6 +25,8 @@ COSTS = {  # what people call a reading, in the order of columns
     "peak_rss_growth_bytes": "peak growth",
     "peak_rss_bytes": "peak process",
     "flops": "compute",
+    "qps": "queries/s",
+    "batched_qps": "queries/s, batch",
     "energy_j": "energy",
     "net_j": "energy net",
 }

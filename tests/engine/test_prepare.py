@@ -14,6 +14,12 @@ def test_what_was_prepared_is_kept_and_its_time_recorded(lab):
     assert unit == "s"
 
 
+def test_what_it_measured_itself_is_kept_too(lab):
+    lab.run("+method=learned")
+
+    assert lab.rows("SELECT value, unit FROM reading WHERE metric = 'lessons'") == [(1.0, "1")]
+
+
 def test_another_setting_prepares_anew(lab):
     lab.run("+method=learned", "method.learned.by=2,0")
 

@@ -314,6 +314,7 @@ class Learned(Method):
         if self.fails:
             raise ValueError("too hard")
         preparation.progress()
+        preparation.readings.append(Reading("lessons", float(len(preparation.materials)), "1", "counted"))
         (preparation.folder / "habit").write_text(str(preparation.materials["lesson"]))
 
     @contextmanager
