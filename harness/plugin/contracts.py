@@ -321,7 +321,7 @@ class Task(Knobbed):
         return 0
 
     def training(self, processor: Any, seed: int) -> dict[str, Plain]:
-        """Data and budget for what trains or builds, as plain data, the same for every method: `preparation.training`."""
+        """Data and budget for what trains or builds, as plain data, alike for every method: `preparation.training`."""
         return {}
 
     def describe(self) -> dict[str, Plain]:

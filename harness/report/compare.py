@@ -137,7 +137,20 @@ class Maker:
         )
         if found.value is None and not reasons.empty:
             found = found._replace(reason=str(reasons.iloc[0]))
-        return QualityCell(metric, found, strata={} if of is None else by_stratum(rows))
+        return QualityCell(
+            metric, found, strata={} if of is None else by_stratum(rows), by_run=self.by_run(runs, metric)
+        )
+
+    def by_run(self, runs: Sequence[RunView], metric: Metric) -> tuple[float, ...]:
+        """Means of runs that are builds or trainings, which may differ more than their samples tell."""
+        if len(runs) < 2 or not any(run.about.get("prepares") for run in runs):
+            return ()
+        each = [self.data.scores(run.id, metric) for run in runs]
+        found = [
+            mean(rows["value"].to_numpy(np.float64), strata(rows, metric), weights=weights(rows, metric)).value
+            for rows in each
+        ]
+        return tuple(one for one in found if one is not None)
 
     def by_sample(self, pairs: Sequence[Pair], metric: Metric) -> Comparison:
         import pandas as pd

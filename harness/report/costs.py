@@ -52,7 +52,7 @@ def timed_cell(rows: DataFrame, baseline: DataFrame | None, protocols: Mapping[i
     strict = any(one.strict for one in protocols.values())
     p95, p99 = (percentile(values, q, strict=strict) for q in (95, 99))
     found = because(rows, median(list(groups.values())))
-    cell = replace(blank_cell(rows, True), estimate=found, p95=p95, p99=p99)
+    cell = replace(blank_cell(rows, True), estimate=found, p95=p95, p99=p99, by_run=by_run(rows))
     if baseline is None or not is_compared(cell.metric, cell.unit) or cell.estimate.value is None:
         return cell
     change = compare_processes(by_process(baseline[baseline["session"].notna()]), groups, cell.unit)
@@ -91,7 +91,7 @@ def compare_processes(
 
 def untimed_cell(rows: DataFrame, baseline: DataFrame | None) -> CostCell:
     """Read once a run: the mean over runs, and its change, without an outcome."""
-    cell = replace(blank_cell(rows, False), estimate=because(rows, once(rows)))
+    cell = replace(blank_cell(rows, False), estimate=because(rows, once(rows)), by_run=by_run(rows))
     before = None if baseline is None else once(baseline).value
     if baseline is None or cell.estimate.value is None:
         return cell
@@ -104,7 +104,12 @@ def once(rows: DataFrame) -> Estimate:
     known = rows.dropna(subset=["value"])
     if known.empty:
         return Estimate(None, None, 0, "no reading")
-    return Estimate(float(known.groupby("run")["value"].median().mean()), None, len(known))
+    return Estimate(float(np.mean(by_run(known))), None, len(known))
+
+
+def by_run(rows: DataFrame) -> tuple[float, ...]:
+    """The median of each run that has a reading."""
+    return tuple(map(float, rows.dropna(subset=["value"]).groupby("run")["value"].median()))
 
 
 def blank_cell(rows: DataFrame, timed: bool) -> CostCell:

@@ -13,7 +13,16 @@ from harness.stats.intervals import Interval, Quantile
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-SUFFIXES = {"%": "percent", "s": "s", "J": "j", "W": "w", "B": "bytes", "FLOP": "flops", "token/s": "tokens_per_s", "query/s": "queries_per_s"}
+SUFFIXES = {
+    "%": "percent",
+    "s": "s",
+    "J": "j",
+    "W": "w",
+    "B": "bytes",
+    "FLOP": "flops",
+    "token/s": "tokens_per_s",
+    "query/s": "queries_per_s",
+}
 
 
 def frame(report: Report) -> DataFrame:

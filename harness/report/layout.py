@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from statistics import fmean, stdev
 
 from harness.report.costs import MORE_IS_BETTER
 from harness.report.model import NOT_COUNTED_HERE, Compression, CostCell, QualityCell, Row, Table
@@ -18,6 +19,7 @@ MOST_STRATA = 40
 
 # Readings in these units have a column, those of COSTS first, but for:
 COST_UNITS = {"s", "B", "FLOP", "J", *MORE_IS_BETTER}
+SPREAD = ("latency_s", "build_s", "index_bytes")  # readings that tell builds apart
 EXPORT_ONLY = {"device_latency_s", "peak_reserved_bytes", "process_device_bytes", "window_s", "itl_s"}
 
 
@@ -55,11 +57,12 @@ class Page:
     costs: list[Grid]
     notes: list[str]
     subtasks: list[Grid] = field(default_factory=list)
+    builds: list[Grid] = field(default_factory=list)
 
     @property
     def details(self) -> list[Grid]:
         """What stands below the sentences."""
-        return [*self.subtasks, *self.costs]
+        return [*self.subtasks, *self.builds, *self.costs]
 
 
 @dataclass
@@ -93,6 +96,7 @@ def lay_out(table: Table) -> Page:
         subtasks=[
             grid for index, metric in enumerate(table.metrics) for grid in strata_grid(table, index, metric, footnotes)
         ],
+        builds=builds_grid(table),
         costs=[costs] if costs else [],
         notes=[*footnotes.lines(), *unread(table), *legend(table), *table.notes],
     )
@@ -156,6 +160,29 @@ def strata_grid(table: Table, index: int, metric: Metric, footnotes: Footnotes) 
         shown = tuple(Cell(text, "best" if top else "") for text, top in zip(texts, best, strict=True))
         columns.append(Column(name, shown, metric.unit))
     return [Grid(f"{metric.name} by subtask, means", tuple(columns))]
+
+
+def builds_grid(table: Table) -> list[Grid]:
+    """How far builds or trainings of one setting lie apart: what no interval over samples tells."""
+    rows = [row for row in table.rows if row.quality and len(row.quality[0].by_run) > 1]
+    if not rows:
+        return []
+    columns = names(rows, Footnotes())
+    columns.append(Column("seeds", tuple(Cell(str(len(row.quality[0].by_run))) for row in rows)))
+    for index, metric in enumerate(table.metrics):
+        found = [[one * metric.scale for one in row.quality[index].by_run] for row in rows]
+        places = places_for(metric.unit)
+        ends = tuple(Cell(f"{min(one):.{places}f} to {max(one):.{places}f}" if one else UNKNOWN) for one in found)
+        apart = tuple(Cell(f"{stdev(one):.{places + 1}f}" if len(one) > 1 else UNKNOWN) for one in found)
+        columns += [Column(metric.name, ends, metric.unit), Column("sd", apart, metric.unit, joined=True)]
+    for name in SPREAD:
+        values = [row.costs[name].by_run if name in row.costs else () for row in rows]
+        if any(len(one) > 1 for one in values):
+            apart = tuple(
+                Cell(f"{stdev(one) / fmean(one):.1%}" if len(one) > 1 and fmean(one) else UNKNOWN) for one in values
+            )
+            columns.append(Column(f"{cost_name(name)}, sd", apart, "of mean"))
+    return [Grid("Between seeds, each a build or training of its own", tuple(columns))]
 
 
 def comparison_columns(cells: Sequence[QualityCell], unit: str, footnotes: Footnotes) -> list[Column]:

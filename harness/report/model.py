@@ -74,6 +74,7 @@ class QualityCell:
     comparison: Comparison | None = None
     reason: str | None = None
     strata: Mapping[str, float] = field(default_factory=dict)  # means of those the estimate is a mean of
+    by_run: tuple[float, ...] = ()  # means of runs, where each is a build or training of its own
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ class CostCell:
     change: float | None = None
     comparison: LatencyComparison | None = None
     reason: str | None = None  # why there is no change, or no outcome
+    by_run: tuple[float, ...] = ()  # each run's median
 
 
 @dataclass(frozen=True)

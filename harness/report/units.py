@@ -37,7 +37,7 @@ def spread(value: float, half_width: float | None, places: int | None = None) ->
     if half_width is None:
         return f"{value:,.{places_at(abs(value)) if places is None else places}f}"
     if places is None:
-        places = places_at(abs(value)) if half_width == 0 else min(6, max(0, 1 - floor(log10(abs(half_width)))))
+        places = 0 if half_width == 0 else min(6, max(0, 1 - floor(log10(abs(half_width)))))
     return f"{value:,.{places}f} ± {half_width:,.{places}f}"
 
 

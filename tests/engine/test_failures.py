@@ -2,7 +2,7 @@
 
 import pytest
 
-HOWS = ("raise", "segfault", "hang", "memory", "sigkill", "exit", "silent", "lie", "shared", "skipped")
+HOWS = ("raise", "segfault", "hang", "memory", "sigkill", "exit", "silent", "lie", "shared", "skipped", "unapplied")
 
 
 @pytest.fixture(scope="module")
@@ -30,12 +30,13 @@ def reason(lab, how):
         ("lie", "invalid", "its evidence says kept is 5, the subject has 7"),
         ("shared", "failed", "crashed with SIGSEGV"),
         ("skipped", "failed", "the counter gave no answer to sample 0"),
+        ("unapplied", "failed", "ValueError: planted ("),
     ],
 )
 def test_a_failed_run_has_its_reason_and_what_it_did_before(wrecked, how, status, words):
     lab, _ = wrecked
 
-    assert lab.runs()[how] == (status, 0 if how == "skipped" else 2)
+    assert lab.runs()[how] == (status, 0 if how in ("skipped", "unapplied") else 2)
     assert words in reason(lab, how)
 
 

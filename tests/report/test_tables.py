@@ -191,6 +191,7 @@ def test_a_study_of_costs_alone_has_no_quality(make):
 def test_units_follow_the_largest_number():
     assert scale_for("s", [0.07, 1.2]).unit == "ms"
     assert scale_for("s", [0.07, 12.0]).unit == "s"
+    assert scale_for("s", [1.2e-5, 7e-6]) == ("µs", 1e6)
     assert scale_for("B", [2.0**29]).unit == "MiB"
     assert scale_for("B", [2.0**31]).unit == "GiB"
     assert scale_for("FLOP", [1.4e11]) == ("GFLOP", 1e-9)
@@ -215,6 +216,24 @@ def test_a_score_is_shown_by_the_subtasks_it_is_a_mean_of(report):
     means = [float(column(grid, name)[0]) for name in ("multikey_1", "single_1", "single_2")]
     assert sum(means) / 3 == pytest.approx(95.8, abs=0.05)
     assert "string_match by subtask" in render(report)
+
+
+def test_builds_of_one_setting_are_shown_apart(make):
+    runs = [make.run(number, seed=number) for number in (1, 2)]
+    runs += [
+        make.run(number, "xkv", baseline=number - 2, seed=number - 2, about={"prepares": True}) for number in (3, 4)
+    ]
+    scores = [
+        row
+        for number, hits in ((1, 24), (2, 24), (3, 18), (4, 12))
+        for row in make.scores(number, [1] * hits + [0] * (24 - hits))
+    ]
+    readings = [*make.untimed(3, "build_s", 2.0, "s"), *make.untimed(4, "build_s", 4.0, "s")]
+    samples = [row for number in (1, 2, 3, 4) for row in make.samples(number)]
+    (grid,) = page(compare_study(make.study(runs, samples, scores, readings))).builds
+
+    assert [one.header for one in grid.columns if not one.tells_rows] == ["seeds", "string_match", "sd", "build, sd"]
+    assert [column(grid, name)[0] for name in ("seeds", "string_match", "build, sd")] == ["2", "50.0 to 75.0", "47.1%"]
 
 
 def test_what_a_terminal_would_obey_is_shown_as_text(report):

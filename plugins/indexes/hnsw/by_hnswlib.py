@@ -15,7 +15,9 @@ def ready() -> None:
 
 def construct(base: Any, m: int, ef_construction: int, seed: int, threads: int) -> Any:
     index = library("hnswlib", "hnswlib").Index("l2", base.shape[1])
-    index.init_index(len(base), ef_construction=ef_construction, M=m, random_seed=seed + 1)  # its generator takes 0 for 1
+    index.init_index(
+        len(base), ef_construction=ef_construction, M=m, random_seed=seed + 1
+    )  # its generator takes 0 for 1
     index.add_items(base, num_threads=threads)
     return index
 

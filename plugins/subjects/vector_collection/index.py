@@ -28,7 +28,7 @@ class Searcher(Protocol):
     index_bytes: int
 
     def search(self, queries: Any, k: int) -> Any:
-        """Ids of the k nearest, nearest first; [queries, k], -1 where there are no more. Timed: nothing but a search."""
+        """Ids of the k nearest, nearest first; [queries, k], -1 where there are no more. It is timed."""
         ...
 
     def account(self, searches: int) -> None:

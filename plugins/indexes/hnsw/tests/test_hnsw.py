@@ -45,7 +45,9 @@ def links(index):
     places, all_of, levels = (faiss.vector_to_array(one) for one in (graph.offsets, graph.neighbors, graph.levels))
     bounds = [0, *(2 * M + level * M for level in range(20))]
     return {
-        (node, level): [one for one in all_of[places[node] + bounds[level] : places[node] + bounds[level + 1]] if one >= 0]
+        (node, level): [
+            one for one in all_of[places[node] + bounds[level] : places[node] + bounds[level + 1]] if one >= 0
+        ]
         for node in range(COUNT)
         for level in range(levels[node])
     }

@@ -20,7 +20,7 @@ def index():
 def test_every_id_lies_in_exactly_one_list(index):
     lists = [faiss.rev_swig_ptr(index.invlists.get_ids(n), index.invlists.list_size(n)).tolist() for n in range(20)]
 
-    assert sorted(sum(lists, [])) == list(range(2000))
+    assert sorted(one for members in lists for one in members) == list(range(2000))
 
 
 def test_with_every_list_probed_it_is_exact_and_no_query_loses_by_probing_more(index):

@@ -209,7 +209,9 @@ class Shift(Method):
 class Failing(Method):
     """Changes nothing, and fails at one sample."""
 
-    how: str = knob("raise", help="raise, segfault, hang, memory, sigkill, exit, silent, lie, shared, skipped or timed")
+    how: str = knob(
+        "raise", help="raise, segfault, hang, memory, sigkill, exit, silent, lie, shared, skipped, timed, unapplied"
+    )
     at: int = knob(2, help="the sample")
 
     name = "failing"
@@ -223,6 +225,8 @@ class Failing(Method):
 
     @contextmanager
     def apply(self, subject: Any) -> Iterator[Evidence]:
+        if self.how == "unapplied":
+            fail()
         evidence = Evidence()
 
         def act(thought: Thought) -> None:
