@@ -1,13 +1,11 @@
 # make run                  the main job; make run ARGS="+method=snapkv task=ruler" for any other
 # make test | check | bench | fix | docs
-# make agreement            what methods keep against kvpress, in an environment of its own (made once, in the cache folder)
+# make agreement            methods against kvpress, in the named environment of that (made once, in the cache folder)
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?= +method=xkv task=ruler
-KVPRESS ?= $(or $(HARNESS_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/harness)/kvpress
-SITE = import sysconfig; print(sysconfig.get_path("purelib"))
 READY := $(VENV)/.ready
 
 .PHONY: run test check lint bench agreement fix install clean
@@ -42,14 +40,9 @@ check: lint test
 bench: $(READY)
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-enable --benchmark-only -s
 
-$(KVPRESS)/.ready: tests/agreement/requirements.txt $(READY)
-	$(BIN)/python -m venv --clear $(KVPRESS)
-	$(BIN)/python -c '$(SITE)' > "$$($(KVPRESS)/bin/python -c '$(SITE)')/main.pth"
-	$(KVPRESS)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
-	@touch $@
-
-agreement: $(READY) $(KVPRESS)/.ready
-	HARNESS_KVPRESS_PYTHON=$(KVPRESS)/bin/python $(BIN)/python -m pytest tests/agreement
+agreement: $(READY)
+	$(BIN)/harness env create kvpress
+	$(BIN)/python -m pytest tests/agreement plugins/bridges/kvpress
 
 fix: $(READY)
 	$(BIN)/ruff check --fix .

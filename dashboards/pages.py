@@ -89,7 +89,7 @@ def comparison(found: Any) -> list[dict[str, Any]]:
                 "plots": plots(table, mine),
                 "alarms": alarms,
                 "notes": notes,
-                "sentences": [line for row in table.rows for line in sentences(row, table.baseline)],
+                "sentences": [line for row in table.rows for line in sentences(row, table.baseline_of(row))],
             }
         )
     return tables

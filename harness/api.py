@@ -17,6 +17,7 @@ from harness.plugin.contracts import (
     Traits,
     Workload,
 )
+from harness.plugin.environments import catalogue
 from harness.plugin.hookspecs import hookimpl
 from harness.plugin.knobs import knob, nearest
 from harness.plugin.sources import cache_folder, fetch_wheel
@@ -24,6 +25,7 @@ from harness.spec.errors import (
     HarnessError,
     IncompatibleError,
     KnobError,
+    MissingEnvironment,
     PluginError,
     SourceError,
     UsageError,
@@ -44,6 +46,7 @@ __all__ = [
     "Meter",
     "Method",
     "Metric",
+    "MissingEnvironment",
     "Model",
     "PluginError",
     "Preparation",
@@ -65,6 +68,7 @@ __all__ = [
     "WorkerError",
     "Workload",
     "cache_folder",
+    "catalogue",
     "fetch_wheel",
     "file_digest",
     "hookimpl",

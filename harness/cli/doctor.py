@@ -43,6 +43,7 @@ def command(url: str | None) -> None:
         "Counters": counters,
         "Store": lambda: store(url),
         "Plugins": plugins,
+        "Environments": environments,
         "Model": default_model,
         "Folders": folders,
     }
@@ -181,6 +182,17 @@ def plugins() -> Iterator[Finding]:
         yield Finding(MISSING, failure.found.name, f"from {failure.found.origin}, failed to load: {failure.reason}")
     if BASELINE not in registry.methods:
         yield Finding(BROKEN, BASELINE, "the baseline of every study is not there")
+
+
+def environments() -> Iterator[Finding]:
+    """Whether a worker starts in each that is declared."""
+    from harness.plugin.environments import declared, starts
+
+    for name, one in declared().items():
+        trouble = starts(one)
+        versions = [f"{package} {one.version(package)}" for package in dict.fromkeys([name, "transformers", "torch"])]
+        known = ", ".join(word for word in versions if not word.endswith(" None"))
+        yield Finding(MISSING if trouble else OK, name, trouble or f"{known}; in {one.folder}")
 
 
 def default_model() -> Iterator[Finding]:

@@ -63,6 +63,8 @@ def list_offers(registry: Registry, kind: str, knobs: bool) -> None:
             list_knobs(name, table[name])  # type: ignore[index]
     elif kind == "method":
         print("\nharness ls methods --knobs shows their settings.")
+    for one in registry.waiting:
+        print(f"More from {one.found.name}: {one.reason}")
 
 
 def list_knobs(name: str, offered: type[Knobbed]) -> None:
@@ -119,7 +121,11 @@ def list_plugins(registry: Registry) -> None:
             ["plugin", "from", "version", "reason"],
             [(one.found.name, origin(one.found), one.found.version, one.reason) for one in registry.failures],
         )
-    seen = [*registry.plugins, *(failure.found for failure in registry.failures)]
+    if registry.waiting:
+        print("\nWaiting for an environment:")
+        rows = [(one.found.name, origin(one.found), one.reason) for one in registry.waiting]
+        show(["plugin", "from", "reason"], rows)
+    seen = [*registry.plugins, *(one.found for one in [*registry.failures, *registry.waiting])]
     left = [one.name for one in everything() if one not in seen]
     if left:
         print(f"\nLeft out by {ONLY}={os.environ[ONLY]}: {', '.join(left)}")

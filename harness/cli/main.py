@@ -25,6 +25,7 @@ COMMANDS = {
     "export": "Write results as csv, md, latex, html, json or parquet.",
     "doctor": "Tell what is installed, readable and missing here.",
     "completion": "Print a script that makes Tab complete commands and words.",
+    "env": "Make, list and remove Pythons of their own for methods that need other packages.",
     "plugin": "Write a plugin, check it, see which were found.",
 }
 INTERRUPTED = 130

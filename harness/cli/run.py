@@ -68,12 +68,12 @@ def command(words: tuple[str, ...], dry_run: bool, rerun: bool) -> None:
 def run_plan(plan: Plan, sweep: Sweep, registry: Registry, store: Store, rerun: bool = False) -> None:
     from harness.engine.study import execute, register
 
-    environment_id = register(plan, sweep, store, rerun)
+    register(plan, sweep, store, rerun)
     show_plan(plan, sweep, say)
     signal.signal(signal.SIGTERM, interrupt)
     try:
         with watching() as watch:
-            outcome = execute(plan, sweep, registry, store, environment_id, watch, prepare_table)
+            outcome = execute(plan, sweep, registry, store, watch, prepare_table)
     except KeyboardInterrupt:
         done = sum(len(run.done) for run in plan.runs)
         say(
@@ -125,6 +125,9 @@ def show_plan(plan: Plan, sweep: Sweep, tell: Callable[[str], None]) -> None:
     models = ", ".join(sorted({bench.model_name for bench in plan.benches}))
     device = plan.benches[0].device
     tell(f"Plan: {len(plan.runs)} runs ({names}) of {tasks} on {models}, {device.kind}, {device.threads} threads.")
+    for home in sorted({bench.environment for bench in plan.benches} - {""}):
+        there = dict.fromkeys(run.stack.label for run in plan.runs if run.bench.environment == home)
+        tell(f"In environment {home}: {', '.join(there)}.")
     seconds = plan.seconds()
     guess = "" if seconds is None or done == planned else f", about {duration(seconds)} (a rough guess)"
     timed = "timed after it" if sweep.measure.processes else "nothing is timed"

@@ -58,10 +58,10 @@ def command(words: tuple[str, ...], sessions: int, dry_run: bool) -> None:
         return
     typed = shlex.join(["harness", "selfcheck", *words, *(["--sessions", str(sessions)] if sessions != 3 else [])])
     with open_store(store_url(sweep.store_url), create=True) as store:
-        environment = register(plan, sweep, store)
+        register(plan, sweep, store)
         signal.signal(signal.SIGTERM, interrupt)
         with watching() as watch:
-            study_id = check(plan, sweep, typed, sessions, registry, store, environment, watch)
+            study_id = check(plan, sweep, typed, sessions, registry, store, watch)
         show_self_check(store, study_id)
 
 

@@ -83,12 +83,15 @@ def learn(plan: Plan, sweep: Sweep) -> str:
     if schema != SCHEMA:
         return f"Store: {place}, of an older harness; a run would upgrade it, what it holds was not looked at."
     with open_store(url) as store:
-        ids = queries.ids_of(store, [run.key for run in plan.runs], environment()[0])
-        done = store.done_by_run(ids.values())
-        for run in plan.runs:
-            if run.key in ids:
-                run.learn(done[ids[run.key]])
-    return f"Store: {place}, which holds {len(ids)} of the {len(plan.runs)} runs."
+        held = 0
+        for home in {bench.environment for bench in plan.benches}:
+            runs = [run for run in plan.runs if run.bench.environment == home]
+            ids = queries.ids_of(store, [run.key for run in runs], environment(home)[0])
+            done, held = store.done_by_run(ids.values()), held + len(ids)
+            for run in runs:
+                if run.key in ids:
+                    run.learn(done[ids[run.key]])
+    return f"Store: {place}, which holds {held} of the {len(plan.runs)} runs."
 
 
 def timing(plan: Plan, measure: Measure, registry: Registry) -> str:

@@ -42,7 +42,6 @@ class Costs:
     watch: Watch
     timeout_s: float
     measure: Measure
-    environment_id: int
     meters: list[Meter]
     events: Events
     clock: Callable[[], float] = time.monotonic
@@ -98,7 +97,7 @@ class Costs:
         others = [run for run in runs if run is not baseline]
         pairs = [Pair(run.id, baseline.id) for run in others] or [Pair(baseline.id)]
         protocol = asdict(self.measure)
-        held = self.store.find_sessions(protocol, self.environment_id, pairs, self._timed)
+        held = self.store.find_sessions(protocol, baseline.environment_id, pairs, self._timed)
         shown |= {pair.run_id: one for pair, one in zip(pairs, held, strict=True) if one is not None}
         if all(one is not None for one in held):
             last = max(one for one in held if one is not None)
@@ -110,10 +109,10 @@ class Costs:
     def _open(self, bench: Bench, arms: list[PlannedRun]) -> Session:
         """A session of these arms: one that was broken off, else a new one."""
         requests = [bench.timed(number) for number in range(max(1, min(bench.planned, self.measure.samples)))]
-        ids, protocol = [run.id for run in arms], asdict(self.measure)
-        number = self.store.resume_session(protocol, self.environment_id, ids, owner())
+        ids, protocol, home = [run.id for run in arms], asdict(self.measure), arms[0].environment_id
+        number = self.store.resume_session(protocol, home, ids, owner())
         if number is None:
-            number = self.store.open_session(protocol, self.environment_id, ids, owner())
+            number = self.store.open_session(protocol, home, ids, owner())
         return Session(bench, arms, number, self.store.processes_done(number), requests)
 
     def _serve(self, session: Session) -> bool:
@@ -179,7 +178,8 @@ class Costs:
         self.watch.step(note, by=0)
         read = self.store.meters_read([run.id])[run.id]
         once = [one.name for one in self.meters if not one.timed and (one.name, one.revision) not in read]
-        with Channel(self.timeout_s, pulse=lambda: self.store.heartbeat([], owner(), session.id)) as channel:
+        pulse = lambda: self.store.heartbeat([], owner(), session.id)  # noqa: E731
+        with Channel(self.timeout_s, pulse, bench.python) as channel:
             open_bench(channel, bench, [run])
             prepare(channel, run, self.store, self.watch)
             passes = self._read(channel, run, session.requests, [*self._timed, *once], note)

@@ -10,6 +10,7 @@ from importlib import metadata
 from pathlib import Path
 
 import harness
+from harness.plugin.environments import named
 from harness.spec.identity import digest
 from harness.spec.records import Plain
 from harness.version import __version__
@@ -17,8 +18,8 @@ from harness.version import __version__
 SPLITS = ("cpu", "cores", "gpus", "python", "torch", "transformers")
 
 
-def environment() -> tuple[str, dict[str, Plain]]:
-    """Its fingerprint, over what splits comparisons, and all that is known of it."""
+def environment(name: str = "") -> tuple[str, dict[str, Plain]]:
+    """Its fingerprint, over what splits comparisons, and all that is known of it; `name`: of a named environment."""
     facts: dict[str, Plain] = {
         "cpu": cpu_name(),
         "cores": len(os.sched_getaffinity(0)),
@@ -28,7 +29,14 @@ def environment() -> tuple[str, dict[str, Plain]]:
         "system": platform.platform(),
         **{name: version(name) for name in ("torch", "transformers", "tokenizers", "numpy", "lm-eval")},
     }
-    return digest({name: facts[name] for name in SPLITS}), facts
+    splits = {fact: facts[fact] for fact in SPLITS}
+    if name:
+        other = named(name)
+        own = other.own()
+        facts |= {one: other.version(one) for one in ("torch", "transformers", "tokenizers", "numpy")}
+        facts |= {"environment": name, "packages": own}
+        splits = {fact: facts[fact] for fact in (*SPLITS, "environment", "packages")}
+    return digest(splits), facts
 
 
 def version(distribution: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,6 +14,7 @@ from harness.engine.environment import core_state
 from harness.plugin.blame import blaming
 from harness.plugin.contracts import Model, Stack, Task
 from harness.plugin.discovery import Registry
+from harness.plugin.environments import named, usable
 from harness.plugin.knobs import Knobbed
 from harness.spec.errors import IncompatibleError, PluginError
 from harness.spec.identity import digest
@@ -25,7 +27,7 @@ BASELINE = "identity"
 
 @dataclass(frozen=True, eq=False)
 class Bench:
-    """What runs may share: one task on one model, device and seed. Each bench is a worker."""
+    """What runs may share: one task on one model, device and seed, in one environment. Each bench is a worker."""
 
     task: Task
     model: Model
@@ -35,6 +37,12 @@ class Bench:
     location: dict[str, Plain]
     facts: dict[str, Plain]
     sources: tuple[Source, ...]
+    environment: str = ""  # the named one that its workers run in; none: the command's own
+
+    @property
+    def python(self) -> str:
+        """The interpreter of its workers."""
+        return str(named(self.environment).python) if self.environment else sys.executable
 
     @cached_property
     def planned(self) -> int:
@@ -75,6 +83,7 @@ class PlannedRun:
     held: bool  # its stack stays applied from sample to sample, so it shares no work
     baseline: PlannedRun | None = None
     id: int = 0  # in the store, once it is there
+    environment_id: int = 0  # the same
     done: set[int] = field(default_factory=set)
     failed: str | None = None  # why
     invalid: bool = False  # it failed since what it answered proves nothing
@@ -162,19 +171,22 @@ def make_plan(sweep: Sweep, registry: Registry, say: Callable[[str], None]) -> P
 
     Raises:
         UsageError: a name or value that can't be, or parts that don't fit together.
+        MissingEnvironment: a method's own environment is not here.
         SourceError: a model or data set that can't be had.
     """
     built = [(point, build_stack(registry, point.stack), *build_pair(registry, point)) for point in sweep.points]
     for _, stack, task, model in built:
         check_light(registry, stack, task, model)
+    for name in sorted({stack.environment for _, stack, _, _ in built} - {""}):
+        usable(name)
     benches: dict[str, Bench] = {}
-    runs: dict[str, PlannedRun] = {}
+    runs: dict[tuple[str, str], PlannedRun] = {}  # the same run elsewhere is another run
     asked: dict[str, Bench] = {}  # by what was asked for: thousands of points may share a bench
     against: dict[tuple[str, Bench], PlannedRun] = {}  # the baselines, by name and bench
     for point, stack, task, model in built:
-        place = repr((point.task, point.model, point.model_name, point.device, point.seed))
+        place = repr((point.task, point.model, point.model_name, point.device, point.seed, stack.environment))
         if place not in asked:
-            asked[place] = bench_for(benches, point, task, model, say)
+            asked[place] = bench_for(benches, point, task, model, stack.environment, say)
         bench = asked[place]
         wanted = [(stack, "method")]
         if sweep.controls:
@@ -187,7 +199,7 @@ def make_plan(sweep: Sweep, registry: Registry, say: Callable[[str], None]) -> P
             check_facts(one, bench)
             held = one.held(registry.subjects[model.kind].seams)
             run = PlannedRun(bench, one, role, identity(registry, one, bench), held)
-            known = runs.setdefault(run.key, run)
+            known = runs.setdefault((run.key, bench.environment), run)
             known.role = max(known.role, role, key=("control", "method", "baseline").index)
             if role == "baseline":
                 against[one.label, bench] = known
@@ -232,6 +244,9 @@ def check_light(registry: Registry, stack: Stack, task: Task, model: Model) -> N
             f"model {model.name} is {with_article(model.kind)}"
         )
     seams = registry.subjects[model.kind].seams
+    homes = sorted({method.traits.environment for method in stack.methods} - {""})
+    if len(homes) > 1:
+        raise IncompatibleError(f"members of {stack.label} need different environments ({', '.join(homes)})")
     broken: dict[str, str] = {}
     for method in stack.methods:
         traits = method.traits
@@ -287,11 +302,13 @@ def controls(registry: Registry, stack: Stack) -> list[Stack]:
     return found
 
 
-def bench_for(benches: dict[str, Bench], point: Point, task: Task, model: Model, say: Callable[[str], None]) -> Bench:
+def bench_for(
+    benches: dict[str, Bench], point: Point, task: Task, model: Model, environment: str, say: Callable[[str], None]
+) -> Bench:
     device = resolve_device(point.device.kind, point.device.threads)
     with blaming(model, f"be resolved for {device.kind}"):
         model = model.resolved(device)
-    key = digest([plain(task), plain(model), device.plain(), point.seed])
+    key = digest([plain(task), plain(model), device.plain(), point.seed, environment])
     if key not in benches:
         known = next((bench for bench in benches.values() if bench.model == model), None)
         location = known.location if known else fetched(model)
@@ -303,7 +320,7 @@ def bench_for(benches: dict[str, Bench], point: Point, task: Task, model: Model,
             task.check(facts)
         with blaming(task, "name its sources"):
             sources = tuple(task.sources())
-        benches[key] = Bench(task, model, name, device, point.seed, location, facts, sources)
+        benches[key] = Bench(task, model, name, device, point.seed, location, facts, sources, environment)
     return benches[key]
 
 

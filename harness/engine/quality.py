@@ -72,7 +72,7 @@ class Quality:
 
     def _work(self, bench: Bench, runs: Sequence[PlannedRun]) -> None:
         self.opening, self.acting, self.asked = True, None, []
-        with Channel(self.timeout_s, pulse=lambda: self._pulse(runs)) as channel:
+        with Channel(self.timeout_s, lambda: self._pulse(runs), bench.python) as channel:
             open_bench(channel, bench, runs, self.meanwhile)
             self.opening = False
             # What is held runs through its samples alone: applying it is dear, and it shares no work.

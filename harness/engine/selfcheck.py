@@ -17,9 +17,7 @@ from harness.store.records import MemberRecord
 from harness.store.writer import Store
 
 
-def check(
-    plan: Plan, sweep: Sweep, command: str, count: int, registry: Registry, store: Store, environment: int, watch: Watch
-) -> int:
+def check(plan: Plan, sweep: Sweep, command: str, count: int, registry: Registry, store: Store, watch: Watch) -> int:
     """Times each run of a registered plan beside itself in `count` sessions; returns the study that holds them.
 
     Raises:
@@ -28,7 +26,7 @@ def check(
     runs = [run for run in plan.runs for _ in range(count)]
     study_id = store.open_study(command, sweep.measure.name, [MemberRecord(run.id, "baseline") for run in runs])
     events = Events(registry, watch, study_id, command, sweep.measure.name, str(store.place))
-    costs = Costs(store, watch, sweep.worker_timeout_s, sweep.measure, environment, timed_meters(registry), events)
+    costs = Costs(store, watch, sweep.worker_timeout_s, sweep.measure, timed_meters(registry), events)
     watch.begin("Cost", 2 * sweep.measure.processes * len(runs))
     try:
         for position, run in enumerate(runs):

@@ -29,31 +29,34 @@ class Outcome:
     failures: list[PlannedRun]
 
 
-def register(plan: Plan, sweep: Sweep, store: Store, rerun: bool = False) -> int:
-    """Puts the plan's runs into the store, and learns what of them is done; returns the environment's id.
+def register(plan: Plan, sweep: Sweep, store: Store, rerun: bool = False) -> None:
+    """Puts the plan's runs into the store, and learns what of them is done.
 
     With `rerun` what is there of them is set aside first, and nothing is done.
 
     Raises:
         UsageError: another command works on what should be set aside.
     """
-    environment_id = store.environment(*environment())
-    if rerun:
-        store.set_aside([run.key for run in plan.runs], environment_id)
-    records = [record(run, sweep, environment_id) for run in plan.runs]
+    for home in {bench.environment for bench in plan.benches}:
+        environment_id = store.environment(*environment(home))
+        runs = [run for run in plan.runs if run.bench.environment == home]
+        for run in runs:
+            run.environment_id = environment_id
+        if rerun:
+            store.set_aside([run.key for run in runs], environment_id)
+    records = [record(run, sweep) for run in plan.runs]
     for run, number in zip(plan.runs, store.ensure_runs(records), strict=True):
         run.id = number
     done = store.done_by_run(run.id for run in plan.runs)
     for run in plan.runs:
         run.learn(done[run.id])
-    return environment_id
 
 
-def record(run: PlannedRun, sweep: Sweep, environment_id: int) -> RunRecord:
+def record(run: PlannedRun, sweep: Sweep) -> RunRecord:
     bench = run.bench
     return RunRecord(
         key=run.key,
-        environment_id=environment_id,
+        environment_id=run.environment_id,
         label=run.stack.label,
         task=bench.task.name,
         model=bench.model_name,
@@ -73,7 +76,6 @@ def execute(
     sweep: Sweep,
     registry: Registry,
     store: Store,
-    environment_id: int,
     watch: Watch,
     meanwhile: Callable[[], None] = lambda: None,
 ) -> Outcome:
@@ -87,7 +89,7 @@ def execute(
     place = store.place.url.render_as_string(hide_password=False)
     events = Events(registry, watch, study_id, sweep.command, sweep.measure.name, place)
     quality = Quality(store, watch, sweep.worker_timeout_s, events, meanwhile)
-    costs = Costs(store, watch, sweep.worker_timeout_s, sweep.measure, environment_id, meters, events)
+    costs = Costs(store, watch, sweep.worker_timeout_s, sweep.measure, meters, events)
     try:
         events.study_started(plan)
         wait_for(quality.run(plan), plan, quality, watch)

@@ -32,6 +32,7 @@ class Traits:
     simulated: bool = False  # its saving is computed, not realised
     prepares: Literal["", "calibrates", "trains", "builds"] = ""  # what it does first, if anything
     baseline: str = "identity"  # what its runs are compared with: plain training, where a bare subject knows nothing
+    environment: str = ""  # the named environment its workers run in; none: the command's own
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,11 @@ class Stack:
     @property
     def label(self) -> str:
         return "+".join(method.name for method in self.methods)
+
+    @property
+    def environment(self) -> str:
+        """The named one that its members need, or none; the core refuses members that need different ones."""
+        return next((one.traits.environment for one in self.methods if one.traits.environment), "")
 
     @property
     def seams(self) -> frozenset[str]:

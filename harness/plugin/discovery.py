@@ -20,7 +20,7 @@ from harness.plugin import hookspecs
 from harness.plugin.checks import check
 from harness.plugin.contracts import Meter, Method, Model, Subject, Task
 from harness.plugin.knobs import nearest
-from harness.spec.errors import PluginError, UsageError
+from harness.spec.errors import MissingEnvironment, PluginError, UsageError
 from harness.spec.identity import code_digest, file_digest
 from harness.version import __version__
 
@@ -88,6 +88,7 @@ class Registry:
         self.manager.add_hookspecs(hookspecs)
         self.plugins: list[Found] = []
         self.failures: list[Failure] = []
+        self.waiting: list[Failure] = []  # for an environment that is not here
         self.methods: dict[str, type[Method]] = {}
         self.tasks: dict[str, type[Task]] = {}
         self.models: dict[str, type[Model]] = {}
@@ -130,9 +131,10 @@ class Registry:
 
     def unknown(self, kind: str, name: str, names: Iterable[str]) -> UsageError:
         """The error for a name that nothing offers: why its plugin failed, else what is near, and all there is."""
-        for failure in self.failures:
+        for failure in [*self.waiting, *self.failures]:
             if failure.found.name.replace("-", "_") in (name, name.split("/")[0]):
-                return UsageError(f"{kind} {name!r} can't be used, its plugin failed to load: {failure.reason}")
+                why = ":" if failure in self.waiting else ", its plugin failed to load:"
+                return UsageError(f"{kind} {name!r} can't be used{why} {failure.reason}")
         failed = ", ".join(failure.found.name for failure in self.failures)
         tail = f" (failed to load: {failed}; `harness ls plugins` says why)" if failed else ""
         return UsageError(unknown(kind, name, names) + tail)
@@ -141,6 +143,8 @@ class Registry:
         """Loads one plugin, or records why it can't be used."""
         try:
             self._add(found)
+        except MissingEnvironment as error:
+            self.waiting.append(Failure(found, str(error)))
         except (Exception, SystemExit) as error:
             self.failures.append(Failure(found, _reason(error, found)))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -54,7 +54,7 @@ def bench(run: RunView, by_id: Mapping[int, RunView]) -> str:
 
 def technique(run: RunView) -> str:
     """What runs share a row by."""
-    return canonical([run.role == "baseline", [method.plain() for method in run.spec.stack]])
+    return canonical([run.role == "baseline", run.environment, [method.plain() for method in run.spec.stack]])
 
 
 def grouped(runs: Iterable[RunView], key: Callable[[RunView], str]) -> list[list[RunView]]:
@@ -66,7 +66,7 @@ def grouped(runs: Iterable[RunView], key: Callable[[RunView], str]) -> list[list
 
 def make_table(maker: Maker, runs: Sequence[RunView]) -> Table:
     rows = [maker.row(alike) for alike in grouped(runs, technique)]
-    rows.sort(key=lambda row: row.role != "baseline")
+    rows.sort(key=lambda row: (row.role != "baseline", row.role == "baseline" and bool(row.runs[0].environment)))
     first = rows[0].runs[0]
     table = Table(
         task=first.spec.task.name,
@@ -81,7 +81,21 @@ def make_table(maker: Maker, runs: Sequence[RunView]) -> Table:
         notes=(),
         ended=maker.data.ended(set(sessions(runs))),
     )
-    return replace(table, notes=(*notes(table, maker.view.environments), *maker.view.remarks))
+    told = (*notes(table, maker.view.environments), *same_elsewhere(maker.data, rows), *maker.view.remarks)
+    return replace(table, notes=told)
+
+
+def same_elsewhere(data: Data, rows: Sequence[Row]) -> Iterator[str]:
+    """Whether a baseline answers alike in a named environment, so that its other rows can be read beside the rest."""
+    baselines = [row for row in rows if row.role == "baseline"]
+    here = {canonical(run.spec.plain()): run for row in baselines for run in row.runs if not run.environment}
+    for row in baselines:
+        elsewhere = {canonical(run.spec.plain()): run for run in row.runs if run.environment}
+        pairs = [(here[spec], run) for spec, run in elsewhere.items() if spec in here]
+        found = [data.alike(one.id, other.id) for one, other in pairs]
+        if both := sum(count for _, count in found):
+            same = sum(count for count, _ in found)
+            yield f"{row.label} answers as {pairs[0][0].label} does in {same} of {both} samples"
 
 
 def sessions(runs: Iterable[RunView]) -> list[int]:

@@ -78,6 +78,14 @@ class Data:
         )
         return shared.sort_values("number")
 
+    def alike(self, one: int, other: int) -> tuple[int, int]:
+        """How many samples of two runs have the same answer, of how many that both answered, asked alike."""
+        if not {(one,), (other,)} <= set(self._samples):
+            return 0, 0
+        columns = ["number", "prompt_hash", "answer"]
+        both = self._samples[(one,)][columns].merge(self._samples[(other,)][columns], on=columns[:2])
+        return int((both["answer_x"] == both["answer_y"]).sum()), len(both)
+
     def bytes(self, runs: Iterable[int]) -> tuple[float, float] | None:
         """Resident and full bytes, summed over samples; None where a sample does not tell."""
         observed: list[Mapping[str, float]] = [

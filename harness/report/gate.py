@@ -119,7 +119,7 @@ def quality_change(condition: Condition, axis: Axis, row: Row, table: Table) -> 
         return Change(None, None, cell.reason if found is None else found.reason)
     factor = cell.metric.scale
     if condition.relative:
-        before = baseline_value(axis, table)
+        before = baseline_value(axis, row, table)
         if not before:
             return Change(None, None, "the baseline's is 0" if before == 0 else "the baseline's is unknown")
         factor *= 100 / abs(before)
@@ -129,7 +129,7 @@ def quality_change(condition: Condition, axis: Axis, row: Row, table: Table) -> 
 
 def cost_change(condition: Condition, axis: Axis, row: Row, table: Table) -> Change:
     """Relative: paired where it was timed, as the table shows it. Absolute: the difference of what is shown."""
-    value, before = axis.of(row).value, baseline_value(axis, table)
+    value, before = axis.of(row).value, baseline_value(axis, row, table)
     cell = row.costs.get(axis.name)
     if not condition.relative:
         known = value is not None and before is not None
@@ -140,5 +140,6 @@ def cost_change(condition: Condition, axis: Axis, row: Row, table: Table) -> Cha
     return Change(100 * cell.change, interval and Interval(100 * interval.low, 100 * interval.high))
 
 
-def baseline_value(axis: Axis, table: Table) -> float | None:
-    return axis.of(table.baseline).value if table.baseline else None
+def baseline_value(axis: Axis, row: Row, table: Table) -> float | None:
+    baseline = table.baseline_of(row)
+    return axis.of(baseline).value if baseline else None

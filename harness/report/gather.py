@@ -93,12 +93,15 @@ def run_view(run: Run, member: Member) -> RunView:
         session_id=member.session_id,
         reason=run.reason,
         sources=run.sources,
+        environment=str(run.facts.get("environment", "")),
     )
 
 
 def environment_words(facts: Mapping[str, Plain]) -> str:
-    """`Xeon, 2 cores, torch 2.14.1`."""
+    """`Xeon, 2 cores, torch 2.14.1`; of a named one, with what it was made for."""
     device = ", ".join(facts.get("gpus") or []) or facts.get("cpu")
     parts = [device, f"{facts['cores']} cores" if "cores" in facts else None]
     parts += [f"{name} {facts[name]}" for name in ("torch", "transformers") if facts.get(name)]
+    home = facts.get("environment")
+    parts += [f"{home} {facts['packages'][home]}"] if home in facts.get("packages", {}) else []
     return ", ".join(part for part in parts if part)

@@ -92,7 +92,7 @@ def lay_out(table: Table) -> Page:
         conditions=conditions(table),
         alarms=alarms(table),
         quality=quality,
-        sentences=[line for row in table.rows for line in sentences(row, table.baseline)],
+        sentences=[line for row in table.rows for line in sentences(row, table.baseline_of(row))],
         subtasks=[
             grid for index, metric in enumerate(table.metrics) for grid in strata_grid(table, index, metric, footnotes)
         ],

@@ -37,6 +37,7 @@ class RunView:
     session_id: int | None = None  # whose timings the study shows
     reason: str | None = None
     sources: tuple[Source, ...] = ()
+    environment: str = ""  # its name, where it is not the command's own
 
     @property
     def counts(self) -> bool:
@@ -117,7 +118,9 @@ class Row:
 
     @property
     def label(self) -> str:
-        return self.runs[0].label
+        """What ran, and in which environment where that is not plain from its name."""
+        label, home = self.runs[0].label, self.runs[0].environment
+        return f"{label} in {home}" if home and f"{home}/" not in label else label
 
     @property
     def name(self) -> str:
@@ -169,6 +172,13 @@ class Table:
     @property
     def baseline(self) -> Row | None:
         return next((row for row in self.rows if row.role == "baseline"), None)
+
+    def baseline_of(self, row: Row) -> Row | None:
+        """What it is compared with; the table's first where that is not in it."""
+        if row.role == "baseline":
+            return row
+        beside = {run.baseline_id for run in row.runs}
+        return next((one for one in self.rows if beside & {run.id for run in one.runs}), self.baseline)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ def notes(table: Table, environments: Mapping[int, str]) -> list[str]:
         *simulated(table.rows),
         *unsteady(table.rows),
         *apart(table, environments),
+        *homes(table, environments),
         *seeds(table),
         *dirty(table.rows),
     ]
@@ -61,12 +62,25 @@ def apart(table: Table, environments: Mapping[int, str]) -> Iterator[str]:
     if table.baseline is None:
         yield "nothing here is compared: there is no baseline"
         return
-    homes = {run.environment_id for run in table.baseline.runs}
     for row in table.rows:
-        away = sorted({run.environment_id for run in row.runs} - homes)
+        beside = table.baseline_of(row) or table.baseline
+        away = sorted({run.environment_id for run in row.runs} - {run.environment_id for run in beside.runs})
         if away:
             where = "; ".join(environments.get(one, f"environment {one}") for one in away)
             yield f"{row.name} ran in another environment than its baseline and is not paired with it: {where}"
+
+
+def homes(table: Table, environments: Mapping[int, str]) -> Iterator[str]:
+    """Rows made in a named environment, and what it was."""
+    found: dict[tuple[str, int], list[str]] = {}
+    for row in table.rows:
+        for run in row.runs:
+            if run.environment:
+                found.setdefault((run.environment, run.environment_id), []).append(row.label)
+    for (name, number), labels in found.items():
+        told = ", ".join(dict.fromkeys(labels))
+        words = environments.get(number, f"environment {number}")
+        yield f"made in environment {name} ({words}) and compared with the baseline made there: {told}"
 
 
 def seeds(table: Table) -> Iterator[str]:

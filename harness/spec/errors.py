@@ -3,7 +3,8 @@
 HarnessError                 exit code 1
 ├── UsageError               exit code 2: the command line asks for something that can't be
 │   ├── KnobError            a setting with a wrong name, type or value
-│   └── IncompatibleError    parts that don't fit together
+│   ├── IncompatibleError    parts that don't fit together
+│   └── MissingEnvironment   a named environment that is not here, or no longer fits
 ├── SourceError              data or weights missing, or not what their checksum says
 ├── StoreError               the database of record can't be read or written
 ├── PluginError              a plugin can't be imported, or breaks its contract
@@ -29,6 +30,10 @@ class KnobError(UsageError):
 
 
 class IncompatibleError(UsageError):
+    pass
+
+
+class MissingEnvironment(UsageError):
     pass
 
 

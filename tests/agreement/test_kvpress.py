@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from harness.plugin.environments import named
 from harness_plugins.kv_cache.expected_attention.plugin import ExpectedAttention
 from harness_plugins.kv_cache.knorm.plugin import KNorm
 from harness_plugins.kv_cache.snapkv.plugin import SnapKV
@@ -18,10 +19,8 @@ from harness_plugins.kv_cache.tova.plugin import TOVA
 from harness_plugins.subjects.causal_lm.subject import LoadedCausalLM
 from harness_plugins.subjects.causal_lm.toy import model
 
-PYTHON = os.environ.get("HARNESS_KVPRESS_PYTHON")
-pytestmark = pytest.mark.skipif(
-    not PYTHON, reason="HARNESS_KVPRESS_PYTHON names no interpreter with kvpress; `make agreement` makes one"
-)
+ENVIRONMENT = named("kvpress")
+pytestmark = pytest.mark.skipif(ENVIRONMENT.trouble is not None, reason=str(ENVIRONMENT.trouble))
 
 PAIRS = [
     (method(compression_ratio=ratio, **ours), press, {"compression_ratio": ratio, **theirs})
@@ -59,7 +58,7 @@ def theirs(weights, tmp_path_factory):
     weights.save_pretrained(folder)
     asked = {"model": str(folder), "texts": TEXTS, "presses": [[press, settings] for _, press, settings in PAIRS]}
     ended = subprocess.run(
-        [PYTHON, str(Path(__file__).with_name("kvpress_kept.py"))],
+        [ENVIRONMENT.python, str(Path(__file__).with_name("kvpress_kept.py"))],
         input=json.dumps(asked),
         capture_output=True,
         text=True,

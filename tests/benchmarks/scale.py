@@ -60,13 +60,13 @@ def fill(url: str, size: Size) -> int:
     sweep = make_sweep(read(size.words), registry)
     plan = make_plan(sweep, registry, lambda text: None)
     with open_store(url, create=True) as store:
-        environment_id = register(plan, sweep, store)
+        register(plan, sweep, store)
         study_id = store.open_study(sweep.command, sweep.measure.name, [member(run) for run in plan.runs])
         add_samples(store, size.samples)
         sessions = {}
         for bench in plan.benches:
-            ids = [run.id for run in plan.on(bench)]
-            one = store.open_session(asdict(sweep.measure), environment_id, ids, "made:1:0.0")
+            ids, home = [run.id for run in plan.on(bench)], plan.on(bench)[0].environment_id
+            one = store.open_session(asdict(sweep.measure), home, ids, "made:1:0.0")
             sessions |= dict.fromkeys(ids, one)
             store.close_session(one)
         meters = [meter() for meter in registry.meters.values()]

@@ -76,9 +76,9 @@ def give_again(url, size):
     sweep = make_sweep(read(size.words), registry)
     plan = make_plan(sweep, registry, lambda text: None)
     with open_store(url, create=True) as store:
-        environment_id = register(plan, sweep, store)
+        register(plan, sweep, store)
         assert not any(run.lacking for run in plan.runs)
-        execute(plan, sweep, registry, store, environment_id, Silent())
+        execute(plan, sweep, registry, store, Silent())
 
 
 @pytest.mark.parametrize("name", READ)

@@ -42,8 +42,8 @@ def counts(lab, monkeypatch):
         sweep = make_sweep(read(size.words), registry)
         plan = make_plan(sweep, registry, lambda text: None)
         with open_store(url, create=True) as store:
-            environment_id = register(plan, sweep, store)
-            execute(plan, sweep, registry, store, environment_id, Silent())
+            register(plan, sweep, store)
+            execute(plan, sweep, registry, store, Silent())
         assert len(plan.runs) == size.runs
         assert lab.logged("answer") == []
         return dict(heard)

@@ -390,3 +390,36 @@ def test_a_study_without_anything_recorded_yet_is_a_table_of_unknowns(make):
 
 def test_a_study_without_runs_has_no_tables(make):
     assert compare_study(make.study([])).tables == ()
+
+
+def test_a_named_environment_s_runs_share_the_table_and_have_a_baseline_of_their_own(make):
+    elsewhere = {"environment_id": 2, "environment": "kvpress"}
+    answers = {1: [1] * 24, 2: [1] * 24, 3: [0] * 1 + [1] * 23, 4: [0] * 12 + [1] * 12}
+    rows = [row for number in answers for row in make.samples(number)]
+    view = make.study(
+        [
+            make.run(3, **elsewhere),
+            make.run(4, "knorm", baseline=3, **elsewhere),
+            make.run(1),
+            make.run(2, "xkv"),
+        ],
+        rows,
+        [row for number, values in answers.items() for row in make.scores(number, values)],
+        environments={1: "here", 2: "Xeon, torch 2.14, kvpress 0.5.5"},
+    )
+    view = replace(
+        view, samples=view.samples.assign(answer=[str(row["run"] == 3 and row["number"] == 0) for row in rows])
+    )
+    table = only(compare_study(view))
+    home, away, knorm, xkv = table.rows
+
+    assert [row.label for row in table.rows] == ["identity", "identity in kvpress", "knorm in kvpress", "xkv"]
+    assert (table.baseline_of(knorm), table.baseline_of(xkv)) == (away, home)
+    assert knorm.quality[0].comparison.delta == pytest.approx(-11 / 24)
+    assert xkv.quality[0].comparison.delta == 0
+    assert "identity in kvpress answers as identity does in 23 of 24 samples" in table.notes
+    assert any(
+        note.startswith("made in environment kvpress (Xeon, torch 2.14, kvpress 0.5.5) and compared with the baseline")
+        for note in table.notes
+    )
+    assert not any("not paired" in note for note in table.notes)

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from .cache import Cache, Layer
 from .plugin import Capture
+from .prefilling import Faces
 
 NAME = "harness_rows"
 
@@ -44,6 +45,11 @@ class Batch:
             one.append(keys[row], values[row], positions)
         rows = Rows(layers, self.needs)
         return rows, rows
+
+    @property
+    def layers(self) -> Faces:
+        """Of the first cache, for libraries that shorten it while tokens are decoded."""
+        return Faces(self.caches[0])
 
     def get_seq_length(self, layer: int = 0) -> int:
         return self.positions[0].start
@@ -85,11 +91,16 @@ def visible(layer: Layer, new: int, total: int, window: int | None, query: Tenso
     return mask[None, None]
 
 
-def install(model: nn.Module, implementation: str) -> list[nn.Module]:
-    """Routes a loaded model's attention through `attend`; returns its attention modules, by layer."""
+def register() -> None:
+    """Makes `attend` known; again where a library has wrapped every attention function there is."""
     from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-    ALL_ATTENTION_FUNCTIONS.register(NAME, attend)
+    ALL_ATTENTION_FUNCTIONS[NAME] = attend
+
+
+def install(model: nn.Module, implementation: str) -> list[nn.Module]:
+    """Routes a loaded model's attention through `attend`; returns its attention modules, by layer."""
+    register()
     modules = sorted(
         (one for one in model.modules() if hasattr(one, "layer_idx") and "Attention" in type(one).__name__),
         key=lambda one: one.layer_idx,

@@ -183,6 +183,7 @@ class Cache:
         self.text = text  # a number that depends on the context's token ids alone, for methods that draw
         self.next_position = 0
         self.rolling = False  # new tokens get positions inside the cache, not in the text
+        self.cut: tuple[float, float] | None = None  # tokens and their bytes, where prefilling itself left out some
 
     @property
     def layers(self) -> list[Layer]:

@@ -34,6 +34,7 @@ class CausalLM(Subject):
     seams: ClassVar[Mapping[str, Seam]] = {
         "after_prefill": Seam("called with the Cache of a prefilled context, before anything is decoded", shared=True),
         "blocks": Seam("called as tokens reach a block, with its number, phase and hidden states: whether it runs"),
+        "prefill": Seam("called with token ids and how many last logits are wanted, in place of the prefill"),
     }
 
     @classmethod

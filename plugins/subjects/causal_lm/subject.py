@@ -21,6 +21,7 @@ from .attention import Batch, install
 from .blocks import Blocks
 from .cache import Cache, Layer
 from .plugin import CausalLM
+from .prefilling import Prefilled, adopted, unrouted
 from .rotation import Rotation
 
 # Sequences decoded in one step. Below three it is no faster on a CPU, whose product of a matrix with
@@ -51,6 +52,8 @@ class LoadedCausalLM(CausalLM):
         parameters = inspect.signature(model.forward).parameters
         self._cache_word = "cache" if "cache" in parameters else "past_key_values"
         self._after_prefill: list[Callable[[Cache], None]] = []
+        self._prefill: list[Callable[[list[int], int], Prefilled]] = []
+        self._attention = attention
 
     @torch.no_grad()
     def verify(self) -> None:
@@ -69,15 +72,21 @@ class LoadedCausalLM(CausalLM):
             raise ValueError("its logits differ")
 
     def at(self, seam: str, action: Callable[..., Any]) -> AbstractContextManager[None]:
-        return {"after_prefill": self._acting, "blocks": self.blocks.at}[seam](action)
+        if seam == "blocks":
+            return self.blocks.at(action)
+        return self._acting({"after_prefill": self._after_prefill, "prefill": self._prefill}[seam], action)
 
     @contextmanager
-    def _acting(self, action: Callable[[Cache], None]) -> Iterator[None]:
-        self._after_prefill.append(action)
+    def _acting(self, actions: list[Any], action: Callable[..., Any]) -> Iterator[None]:
+        actions.append(action)
         try:
             yield
         finally:
-            self._after_prefill.remove(action)
+            actions.remove(action)
+
+    def unrouted(self) -> AbstractContextManager[None]:
+        """Its model attends as transformers would have it."""
+        return unrouted(self.model, self.attentions, self._attention)
 
     def synchronize(self) -> None:
         if self.device.type == "cuda":
@@ -152,15 +161,19 @@ class LoadedCausalLM(CausalLM):
         """A context in a cache of its own, with the scores of its last tokens where these are asked for."""
         ids = request["context"]
         text = crc32(array("q", ids).tobytes())
-        cache = Cache([Layer(index, self.rotation) for index in range(len(self.attentions))], text)
-        logits = self.logits([cache], [ids], needs, last=scored + 1)[0]
+        if self._prefill:
+            found = self._prefill[-1](ids, scored + 1)
+            cache, logits = adopted(found, len(ids), text, self.rotation), found.logits
+        else:
+            cache = Cache([Layer(index, self.rotation) for index in range(len(self.attentions))], text)
+            logits = self.logits([cache], [ids], needs, last=scored + 1)[0]
         told = scoring.told(logits[:-1], torch.tensor(ids[len(ids) - scored :], device=self.device)) if scored else ()
         self.mark("prefill")
         return Branch(cache, logits[-1].clone(), {}, told)
 
     def act(self, cache: Cache, logits: Tensor) -> Branch:
         """Lets what is applied act on a prefilled cache, and observes what became of it."""
-        seen, full = cache.rows(), cache.full_bytes()
+        seen, full = cache.cut or (cache.rows(), cache.full_bytes())
         for action in self._after_prefill:
             action(cache)
         for layer in cache.layers:
