@@ -57,7 +57,9 @@ def demand(claim: Claim, registry: Registry, composer: Composer | None = None) -
             raise UsageError(f"its command uses seed {tuned[0]}, which it was tuned on")
     except UsageError as error:
         raise PluginError(f"its command does not fit: {error}") from error
-    by_seed = is_by_seed(Stack(tuple(registry.method(arm.name).build(arm.knobs) for arm in arms)), task)
+    model = registry.model(first.model.name).build(first.model.knobs)
+    stack = Stack(tuple(registry.method(arm.name).build(arm.knobs) for arm in arms))
+    by_seed = is_by_seed(stack, task, model)
     each = 1 if by_seed else task.folds if metric.statistic else task.planned()
     n = len(seeds) * each
     return Demand(claim, arms, first.task, first.model, first.model_name, first.device, metric, n)

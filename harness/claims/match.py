@@ -19,6 +19,9 @@ from harness.store.queries import Run
 AUTO = "auto"  # left to the machine: whatever it chose fits
 
 
+OF_AN_ARM = ("stack", "inputs", "seed", "code")
+
+
 @dataclass(frozen=True)
 class Match:
     """Runs made alike, but for arm and seed: same environment, data and code."""
@@ -94,7 +97,7 @@ def differing(owner: type[Knobbed], wanted: Setting, made: Mapping[str, Plain]) 
 
 def home(run: Run) -> str:
     """What must be alike for runs to be paired; of the code, see `pair`."""
-    rest = {key: value for key, value in run.identity.items() if key not in ("stack", "seed", "code")}
+    rest = {key: value for key, value in run.identity.items() if key not in OF_AN_ARM}
     return canonical([run.environment_id, rest])
 
 

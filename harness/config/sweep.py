@@ -13,6 +13,7 @@ from harness.config import suggest
 from harness.config.compose import OWN, Composer, Part
 from harness.config.overrides import Word
 from harness.config.words import DeviceRequest, Plain, Point, Protocol, Store, Sweep, Worker
+from harness.plugin.blame import blaming
 from harness.plugin.contracts import Task
 from harness.plugin.discovery import Registry
 from harness.plugin.knobs import Knobbed
@@ -21,6 +22,7 @@ from harness.spec.records import Measure, Setting
 
 SWEPT = ("method", "task", "model", "device")
 PLAIN = ("seed", "tags", "controls")
+SEEDS = 3
 HEADS = (*SWEPT, "measure", *PLAIN, "store", "worker")
 
 
@@ -65,7 +67,7 @@ def make_sweep(
     _check_reach(words, choices, composer, registry)
     plain = {word.key: word for word in words if word.key in PLAIN}
     return Sweep(
-        points=_points(words, choices),
+        points=_points(words, choices) if "seed" in plain else _seeded(_points(words, choices), registry),
         measure=_measure(composer.part("measure", names["measure"][0][0]), words),
         tags=_plain("tags", plain["tags"].value).tags if "tags" in plain else (),
         store_url=_section(Store, words).url,
@@ -234,6 +236,24 @@ def _points(words: Sequence[Word], choices: dict[str, list[Choice]]) -> tuple[Po
     ]
     placed.sort(key=lambda pair: pair[0])
     return tuple({repr(point): point for _, point in placed}.values())
+
+
+def _seeded(points: Sequence[Point], registry: Registry) -> tuple[Point, ...]:
+    """Where no seed is given, what is trained is trained on SEEDS of them: one says nothing of a technique."""
+
+    def trains(point: Point) -> bool:
+        if registry.task(point.task.name).build(point.task.knobs).folds:
+            return False  # each fold is trained
+        if any(registry.method(one.name).traits.prepares == "trains" for one in point.stack):
+            return True
+        model = registry.model(point.model.name).build(point.model.knobs)
+        with blaming(model, "say whether it is trained"):
+            return model.untrained
+
+    trained = {id(point): trains(point) for point in points}
+    return tuple(
+        replace(point, seed=seed) for seed in range(SEEDS) for point in points if seed == 0 or trained[id(point)]
+    )
 
 
 def _runs(words: Sequence[Word], chosen: dict[str, Choice]) -> Iterator[tuple[tuple[int, ...], Point]]:

@@ -12,7 +12,7 @@ from harness.engine.channel import Channel, WorkerGone
 from harness.engine.duration import Span, session_span
 from harness.engine.events import Events
 from harness.engine.plan import Bench, Plan, PlannedRun
-from harness.engine.prepare import prepare
+from harness.engine.prepare import prepare, train
 from harness.engine.quality import fail, open_bench
 from harness.engine.stopping import Stop, judge, widest
 from harness.engine.watch import Watch
@@ -178,10 +178,10 @@ class Costs:
         self.watch.step(note, by=0)
         read = self.store.meters_read([run.id])[run.id]
         once = [one.name for one in self.meters if not one.timed and (one.name, one.revision) not in read]
-        pulse = lambda: self.store.heartbeat([], owner(), session.id)  # noqa: E731
-        with Channel(self.timeout_s, pulse, bench.python) as channel:
+        with self._channel(session) as channel:
             open_bench(channel, bench, [run])
-            prepare(channel, run, self.store, self.watch)
+            train(channel, bench, self.watch)
+            prepare(channel, run, self.store, self.watch, lambda bench: self._channel(session))
             passes = self._read(channel, run, session.requests, [*self._timed, *once], note)
         for one in passes:
             if one.meter in once:
@@ -189,6 +189,10 @@ class Costs:
         timed = [one for one in passes if one.meter in self._timed]
         self.store.add_process(session.id, position, process, timed)
         self.watch.step(note)
+
+    def _channel(self, session: Session) -> Channel:
+        pulse = lambda: self.store.heartbeat([], owner(), session.id)  # noqa: E731
+        return Channel(self.timeout_s, pulse, session.bench.python)
 
     def _read(
         self, channel: Channel, run: PlannedRun, requests: list[dict[str, Plain]], names: list[str], note: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +12,7 @@ from harness.config.device import resolve_device
 from harness.config.words import Point, Sweep
 from harness.engine.environment import core_state
 from harness.plugin.blame import blaming
-from harness.plugin.contracts import Model, Stack, Task
+from harness.plugin.contracts import Method, Model, Stack, Task
 from harness.plugin.discovery import Registry
 from harness.plugin.environments import named, usable
 from harness.plugin.knobs import Knobbed
@@ -38,11 +38,18 @@ class Bench:
     facts: dict[str, Plain]
     sources: tuple[Source, ...]
     environment: str = ""  # the named one that its workers run in; none: the command's own
+    made_of: str | None = None  # where the model is trained first: a digest of everything that made it
 
     @property
     def python(self) -> str:
         """The interpreter of its workers."""
         return str(named(self.environment).python) if self.environment else sys.executable
+
+    @cached_property
+    def training(self) -> dict[str, Plain]:
+        """What there is to train on."""
+        with blaming(self.task, "give what to train on"):
+            return self.task.training(self.processor, self.seed)
 
     @cached_property
     def planned(self) -> int:
@@ -81,6 +88,7 @@ class PlannedRun:
     role: str  # baseline, method, control
     identity: dict[str, Plain]
     held: bool  # its stack stays applied from sample to sample, so it shares no work
+    inputs: list[dict[str, Bench]] = field(default_factory=list)  # of each member of its stack
     baseline: PlannedRun | None = None
     id: int = 0  # in the store, once it is there
     environment_id: int = 0  # the same
@@ -127,7 +135,7 @@ class PlannedRun:
             "conditions": conditions,
             "notes": notes,
             "simulated": any(method.traits.simulated for method in self.stack.methods),
-            "prepares": is_by_seed(self.stack, bench.task),
+            "prepares": is_by_seed(self.stack, bench.task, bench.model),
             "family": self.stack.methods[-1].traits.family,
             "metrics": [vars(metric) for metric in bench.task.metrics],
             "model_revision": bench.location["revision"],
@@ -186,7 +194,7 @@ def make_plan(sweep: Sweep, registry: Registry, say: Callable[[str], None]) -> P
     for point, stack, task, model in built:
         place = repr((point.task, point.model, point.model_name, point.device, point.seed, stack.environment))
         if place not in asked:
-            asked[place] = bench_for(benches, point, task, model, stack.environment, say)
+            asked[place] = bench_for(registry, benches, point, task, model, stack.environment)
         bench = asked[place]
         wanted = [(stack, "method")]
         if sweep.controls:
@@ -197,8 +205,9 @@ def make_plan(sweep: Sweep, registry: Registry, say: Callable[[str], None]) -> P
         ]
         for one, role in [*bases, *wanted]:
             check_facts(one, bench)
+            inputs = inputs_of(registry, one, bench)
             held = one.held(registry.subjects[model.kind].seams)
-            run = PlannedRun(bench, one, role, identity(registry, one, bench), held)
+            run = PlannedRun(bench, one, role, identity(registry, one, bench, inputs), held, inputs)
             known = runs.setdefault((run.key, bench.environment), run)
             known.role = max(known.role, role, key=("control", "method", "baseline").index)
             if role == "baseline":
@@ -273,9 +282,10 @@ def check_facts(stack: Stack, bench: Bench) -> None:
             method.check(bench.facts)
 
 
-def is_by_seed(stack: Stack, task: Task) -> bool:
+def is_by_seed(stack: Stack, task: Task, model: Model) -> bool:
     """Whether runs pair by seed, each being one training or build; folds are trainings within a run."""
-    return not task.folds and any(method.traits.prepares in ("trains", "builds") for method in stack.methods)
+    made = any(method.traits.prepares in ("trains", "builds") for method in stack.methods)
+    return not task.folds and (made or model.untrained)
 
 
 def nominal(stack: Stack) -> dict[str, float]:
@@ -303,7 +313,7 @@ def controls(registry: Registry, stack: Stack) -> list[Stack]:
 
 
 def bench_for(
-    benches: dict[str, Bench], point: Point, task: Task, model: Model, environment: str, say: Callable[[str], None]
+    registry: Registry, benches: dict[str, Bench], point: Point, task: Task, model: Model, environment: str
 ) -> Bench:
     device = resolve_device(point.device.kind, point.device.threads)
     with blaming(model, f"be resolved for {device.kind}"):
@@ -312,16 +322,57 @@ def bench_for(
     if key not in benches:
         known = next((bench for bench in benches.values() if bench.model == model), None)
         location = known.location if known else fetched(model)
-        with blaming(model, "tell its facts"):
-            facts = model.facts(location)
-            name = model.label if point.model_name == model.name else point.model_name
-        with blaming(task, "check the model"):
-            task = task.resolved(facts)
-            task.check(facts)
-        with blaming(task, "name its sources"):
-            sources = tuple(task.sources())
-        benches[key] = Bench(task, model, name, device, point.seed, location, facts, sources, environment)
+        name = model.label if point.model_name == model.name else point.model_name
+        benches[key] = make_bench(registry, task, model, name, device, point.seed, location, environment)
     return benches[key]
+
+
+def make_bench(
+    registry: Registry,
+    task: Task,
+    model: Model,
+    name: str,
+    device: Device,
+    seed: int,
+    location: dict[str, Plain],
+    environment: str,
+) -> Bench:
+    with blaming(model, "tell its facts"):
+        facts = model.facts(location)
+    with blaming(task, "check the model"):
+        task = task.resolved(facts)
+        task.check(facts)
+    with blaming(task, "name its sources"):
+        sources = tuple(task.sources())
+    bench = Bench(task, model, name, device, seed, location, facts, sources, environment)
+    with blaming(model, "say whether it is trained"):
+        untrained = model.untrained
+    if not untrained:
+        return bench
+    if not bench.training:
+        raise IncompatibleError(
+            f"{name} is not trained yet, and task {task.name} has nothing to train it on; give a trained model"
+        )
+    return replace(bench, made_of=digest(identity(registry, Stack(()), bench)))
+
+
+def inputs_of(registry: Registry, stack: Stack, bench: Bench) -> list[dict[str, Bench]]:
+    """The models that each member prepares with, on the bench's task, device and seed."""
+    found = []
+    for method in stack.methods:
+        with blaming(method, "name the models it prepares with"):
+            wanted = method.inputs(bench.model)
+        here = (bench.device, bench.seed)
+        found.append(
+            {
+                name: make_bench(registry, bench.task, one, one.label, *here, fetched(one), bench.environment)
+                for name, one in wanted.items()
+            }
+        )
+        own = type(method).materials is not Method.materials
+        if method.traits.prepares == "trains" and not own and not bench.training:
+            raise IncompatibleError(f"{method.name} trains, and task {bench.task.name} has nothing to train on")
+    return found
 
 
 def fetched(model: Model) -> dict[str, Plain]:
@@ -357,7 +408,9 @@ def spec_of(stack: Stack, bench: Bench) -> RunSpec:
     )
 
 
-def identity(registry: Registry, stack: Stack, bench: Bench) -> dict[str, Plain]:
+def identity(
+    registry: Registry, stack: Stack, bench: Bench, inputs: Sequence[dict[str, Bench]] = ()
+) -> dict[str, Plain]:
     """What is hashed: two runs that agree on it would give the same answers (docs/methodology.md)."""
     subject = registry.subjects[bench.model.kind]
     plugins: list[type[Any]] = [*(type(method) for method in stack.methods), type(bench.task), type(bench.model)]
@@ -365,7 +418,11 @@ def identity(registry: Registry, stack: Stack, bench: Bench) -> dict[str, Plain]
     def hashed(plugin: Knobbed) -> dict[str, Plain]:
         return {"name": plugin.name, "knobs": plugin.settings(hashed_only=True)}
 
+    given = [
+        {name: [hashed(one.model), one.location["revision"], one.made_of] for name, one in of.items()} for of in inputs
+    ]
     return {
+        **({"inputs": given} if any(given) else {}),
         "stack": [hashed(method) for method in stack.methods],
         "task": hashed(bench.task),
         "model": hashed(bench.model),

@@ -10,7 +10,7 @@ from typing import Any
 from harness.engine.channel import Channel, WorkerGone
 from harness.engine.events import Events
 from harness.engine.plan import Bench, Plan, PlannedRun
-from harness.engine.prepare import artifacts, prepare
+from harness.engine.prepare import artifacts, prepare, told, train
 from harness.engine.watch import Watch
 from harness.plugin.blame import blaming, debugging
 from harness.plugin.contracts import Stack
@@ -72,8 +72,9 @@ class Quality:
 
     def _work(self, bench: Bench, runs: Sequence[PlannedRun]) -> None:
         self.opening, self.acting, self.asked = True, None, []
-        with Channel(self.timeout_s, lambda: self._pulse(runs), bench.python) as channel:
+        with self._channel(bench, runs) as channel:
             open_bench(channel, bench, runs, self.meanwhile)
+            train(channel, bench, self.watch)
             self.opening = False
             # What is held runs through its samples alone: applying it is dear, and it shares no work.
             for batch in [[run for run in runs if not run.held], *([run] for run in runs if run.held)]:
@@ -88,10 +89,13 @@ class Quality:
         for run in runs:
             self.acting = run.id
             try:
-                prepare(channel, run, self.store, self.watch)
+                prepare(channel, run, self.store, self.watch, lambda bench: self._channel(bench, runs))
             except (PluginError, SourceError) as error:
                 self._fail(run, "failed", str(error))
         self.acting = None
+
+    def _channel(self, bench: Bench, runs: Sequence[PlannedRun]) -> Channel:
+        return Channel(self.timeout_s, lambda: self._pulse(runs), bench.python)
 
     def _pulse(self, runs: Sequence[PlannedRun]) -> None:
         self.store.heartbeat([run.id for run in runs if not run.failed], owner())
@@ -205,8 +209,7 @@ def open_bench(
     """
     channel.tell(  # the worker loads while the samples are made ready here
         "open",
-        model={"name": bench.model.name, "knobs": bench.model.settings()},
-        location=bench.location,
+        **told(bench),
         device=bench.device.plain(),
         runs=[opened(run) for run in runs],
     )

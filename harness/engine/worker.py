@@ -19,10 +19,11 @@ from pathlib import Path
 from typing import TextIO
 
 from harness.engine.arm import Emit, Hold, RunArm, told
+from harness.engine.spending import measured
 from harness.plugin.contracts import Preparation, Stack, Subject, Workload
 from harness.plugin.discovery import Registry, load
 from harness.spec.errors import PluginError
-from harness.spec.records import Device, Measure, Plain, Reading, Response, Setting
+from harness.spec.records import Device, Measure, Plain, Response, Setting
 
 
 @dataclass
@@ -34,30 +35,38 @@ class Worker:
     hold: Hold
     arms: dict[int, RunArm]
 
-    def prepare(
-        self,
-        run: int,
-        member: int,
-        folder: str,
-        artifact: str,
-        seed: int,
-        materials: dict[str, Plain],
-        training: dict[str, Plain],
-    ) -> None:
-        """Has a member of a stack fill `folder`, which the command's process then moves to `artifact`."""
-        arm = self.arms[run]
-        method = arm.stack.methods[member]
+    def restore(self, folder: str) -> None:
+        """Has the model become what it was trained to."""
         self.hold.release()
-        started = time.perf_counter()
+        self.subject.restore(Path(folder))
+        self.emit("restored")
+
+    def prepare(self, run: int | None, member: int, artifact: str, inputs: dict[str, Plain], **given: Plain) -> None:
+        """Has a member of a stack fill `folder`, which the command's process then moves to `artifact`.
+
+        Without a run it is the model itself that is trained.
+        """
+        self.hold.release()
         preparation = Preparation(
-            self.subject, seed, Path(folder), materials, training, progress=lambda: self.emit("progress")
+            self.subject,
+            given["seed"],
+            Path(given["folder"]),
+            given["materials"],
+            progress=lambda note="": self.emit("progress", note=note),
+            training=given["training"],
+            inputs={name: load_subject(self.registry, one, self.device) for name, one in inputs.items()},
+            scratch=Path(given["scratch"]),
         )
-        with Stack(arm.stack.methods[:member]).apply(self.subject, arm.artifacts[:member]):
-            method.prepare(preparation)
-        self.subject.synchronize()
-        arm.artifacts[member] = Path(artifact)
-        took = Reading("prepare_s", time.perf_counter() - started, "s", "perf_counter")
-        self.emit("prepared", readings=[asdict(one) for one in (took, *preparation.readings)])
+        synchronize = self.subject.synchronize
+        if run is None:
+            costs = measured(preparation, self.device, self.subject.train, synchronize)
+        else:
+            arm = self.arms[run]
+            method = arm.stack.methods[member]
+            with Stack(arm.stack.methods[:member]).apply(self.subject, arm.artifacts[:member]):
+                costs = measured(preparation, self.device, method.prepare, synchronize)
+            arm.artifacts[member] = Path(artifact)
+        self.emit("prepared", readings=[asdict(one) for one in costs])
 
     def answer(self, request: dict[str, Plain], runs: list[int]) -> None:
         arms = [arm for arm in (self.arms[run] for run in runs) if not arm.failed]
@@ -100,8 +109,7 @@ def open_worker(message: dict[str, Plain], emit: Emit) -> Worker:
     registry = load()
     device = Device(**message["device"])
     started = time.perf_counter()
-    recipe = registry.model(message["model"]["name"]).build(message["model"]["knobs"])
-    subject = recipe.load(message["location"], device)
+    subject = load_subject(registry, message, device)
     hold = Hold()
     arms = {
         run["run"]: RunArm(
@@ -117,9 +125,20 @@ def open_worker(message: dict[str, Plain], emit: Emit) -> Worker:
     return Worker(registry, emit, subject, device, hold, arms)
 
 
+def load_subject(registry: Registry, told: dict[str, Plain], device: Device) -> Subject:
+    recipe = registry.model(told["model"]["name"]).build(told["model"]["knobs"])
+    subject = recipe.load(told["location"], device)
+    if told["trained"] is not None:
+        subject.restore(Path(told["trained"]))
+    return subject
+
+
 def build_stack(registry: Registry, stack: list[dict[str, Plain]]) -> Stack:
     settings = [Setting.from_plain(one) for one in stack]
     return Stack(tuple(registry.method(one.name).build(one.knobs) for one in settings))
+
+
+DO = ("restore", "prepare", "answer", "read")
 
 
 def serve(lines: TextIO, emit: Emit) -> None:
@@ -134,7 +153,8 @@ def serve(lines: TextIO, emit: Emit) -> None:
             elif do == "close":
                 return
             elif worker is not None:
-                getattr(worker, {"prepare": "prepare", "answer": "answer", "read": "read"}[do])(**message)
+                assert do in DO
+                getattr(worker, do)(**message)
         except Exception as error:
             emit("error", **told(error))
 

@@ -69,10 +69,10 @@ class Energy:
         self._gpu = list(gpu) or [Nvml(), NvmlPower()]
 
     def unavailable(self, device: Device) -> str | None:
-        return self._counters(device)[0].unavailable()
+        return self.counters(device)[0].unavailable()
 
     def read(self, workload: Workload, measure: Measure) -> list[Reading]:
-        counters = self._counters(workload.device)
+        counters = self.counters(workload.device)
         blocked = [counter.unavailable() for counter in counters]
         if all(blocked):
             return [one for i, counter in enumerate(counters) for one in unknown(PREFIXES[i], counter, blocked[i])]
@@ -90,7 +90,7 @@ class Energy:
             readings += energy_readings(PREFIXES[i], counter, i, idle, trials)
         return readings
 
-    def _counters(self, device: Device) -> list[Counter]:
+    def counters(self, device: Device) -> list[Counter]:
         """The compute device's first, then its host's."""
         if device.kind != "cuda":
             return [self._rapl]

@@ -70,8 +70,12 @@ class Preparation:
     folder: Path  # where to leave what it prepared, empty at first; kept under everything that made it
     materials: dict[str, Plain]  # what its `materials` gave
     training: dict[str, Plain] = field(default_factory=dict)  # what the task's `training` gave
-    readings: list[Reading] = field(default_factory=list)  # where to leave what it measured; its time is read anyway
-    progress: Callable[[], None] = field(default=lambda: None)  # call it now and then: silence is taken for a hang
+    progress: Callable[..., None] = field(default=lambda note="": None)  # call it often: silence is taken for a hang
+    inputs: dict[str, Any] = field(default_factory=dict)  # the loaded models that its `inputs` named
+    scratch: Path | None = None  # for checkpoints: found again by the attempt that follows a kill
+    before: dict[str, float] = field(default_factory=dict)  # what the attempts had `spent` that this one goes on from
+    spent: Callable[[], dict[str, float]] = field(default=dict)  # so far, those attempts included: s, J
+    readings: list[Reading] = field(default_factory=list)  # costs of its own to keep beside time, energy and memory
 
 
 @dataclass(frozen=True)
@@ -110,6 +114,13 @@ class Method(Knobbed):
 
     def materials(self, processor: Any, seed: int) -> dict[str, Plain]:
         """What it prepares from, as plain data: called where samples are made, with the model's processor."""
+        return {}
+
+    def inputs(self, model: Model) -> dict[str, Model]:
+        """Models it prepares with beside the one it acts on, by the names it knows them by: a teacher.
+
+        One that is untrained is trained first, by the task's recipe.
+        """
         return {}
 
     def prepare(self, preparation: Preparation) -> None:
@@ -211,6 +222,17 @@ class Subject:
         """A small loaded one for tests, as `harness.testing.Toy`."""
         raise NotImplementedError
 
+    def train(self, preparation: Preparation) -> None:
+        """Is trained by the task's recipe, and leaves in the folder what `restore` needs.
+
+        For subjects of models that can be `untrained`.
+        """
+        raise NotImplementedError
+
+    def restore(self, folder: Path) -> None:
+        """Becomes what `train` left there."""
+        raise NotImplementedError
+
     marker: Callable[[str], None] | None = None  # set by a clock; called as phases pass
 
     def mark(self, phase: str) -> None:
@@ -252,6 +274,11 @@ class Model(Knobbed):
     def label(self) -> str:
         """What people call what it loads, where no preset names it."""
         return self.name
+
+    @property
+    def untrained(self) -> bool:
+        """Whether what it loads must be trained, by the task's recipe, before it is of use."""
+        return False
 
     def resolved(self, device: Device) -> Model:
         """Itself with every `auto` decided for this device."""
@@ -326,10 +353,6 @@ class Task(Knobbed):
         """How many folds there are, where each cluster is one: answered by what was trained on the others."""
         return 0
 
-    def training(self, processor: Any, seed: int) -> dict[str, Plain]:
-        """Data and budget for what trains or builds, as plain data, alike for every method: `preparation.training`."""
-        return {}
-
     def describe(self) -> dict[str, Plain]:
         """Conditions to show beside its scores, as short words: context, whether the question was seen ..."""
         return {}
@@ -341,6 +364,16 @@ class Task(Knobbed):
             SourceError: can't be had, or is not what its checksum says.
         """
         return []
+
+    def training(self, processor: Any, seed: int) -> dict[str, Plain]:
+        """Data and recipe for what trains, calibrates or builds, as plain data, in keys of the subject's kind.
+
+        The same for every method: `preparation.training`. Empty: there is nothing to train on.
+
+        Raises:
+            SourceError: the data can't be had.
+        """
+        return {}
 
     def make_samples(self, processor: Any, seed: int) -> Sequence[Sample]:
         """Its samples; each is made when indexed, and depends on the seed and its number alone."""

@@ -20,7 +20,10 @@ MOST_STRATA = 40
 # Readings in these units have a column, those of COSTS first, but for:
 COST_UNITS = {"s", "B", "FLOP", "J", *MORE_IS_BETTER}
 SPREAD = ("latency_s", "build_s", "index_bytes")  # readings that tell builds apart
-EXPORT_ONLY = {"device_latency_s", "peak_reserved_bytes", "process_device_bytes", "window_s", "itl_s"}
+EXPORT_ONLY = {
+    *("device_latency_s", "peak_reserved_bytes", "process_device_bytes", "window_s", "itl_s"),
+    *("prepare_peak_rss_bytes", "prepare_peak_reserved_bytes", "prepare_process_device_bytes"),
+}
 
 
 @dataclass(frozen=True)

@@ -29,10 +29,17 @@ COSTS = {  # what people call a reading, in the order of columns
     "batched_qps": "queries/s, batch",
     "energy_j": "energy",
     "net_j": "energy net",
+    "prepare_s": "preparing",
+    "prepare_flops": "preparing, compute",
+    "prepare_energy_j": "preparing, energy",
+    "prepare_peak_rss_growth_bytes": "preparing, peak growth",
 }
 
 
 def cost_name(metric: str) -> str:
+    of, found, rest = metric.partition("_prepare_")
+    if found:  # a teacher's
+        return f"{of} {cost_name(f'prepare_{rest}')}"
     return COSTS.get(metric) or metric.rpartition("_")[0].replace("_", " ") or metric
 
 

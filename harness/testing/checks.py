@@ -29,6 +29,7 @@ class Toy(NamedTuple):
     state: Callable[[], object]  # compares equal exactly while nothing of the subject has changed
     processor: Any = None  # as its model's `processor`, for tasks
     training: dict[str, Any] = {}  # as a task's `training`, for methods that train
+    inputs: dict[str, Any] = {}  # what methods may ask for as `inputs`
 
 
 class Answer(NamedTuple):
@@ -64,7 +65,7 @@ def prepared(method: Method | None, toy: Toy) -> Iterator[Path | None]:
         return
     with tempfile.TemporaryDirectory() as folder:
         materials = method.materials(toy.processor, 0)
-        method.prepare(Preparation(toy.subject, 0, Path(folder), materials, toy.training))
+        method.prepare(Preparation(toy.subject, 0, Path(folder), materials, toy.training, inputs=toy.inputs))
         yield Path(folder)
 
 

@@ -4,8 +4,8 @@ import json
 
 
 def test_what_was_prepared_is_kept_and_its_time_recorded(lab):
-    assert lab.run("+method=learned").code == 0
-    assert lab.run("+method=learned", "task.samples=6").code == 0
+    assert lab.run("+method=learned", "seed=0").code == 0
+    assert lab.run("+method=learned", "seed=0", "task.samples=6").code == 0
 
     assert lab.logged("prepare") == ["prepare"]
     assert [row[-1] for row in lab.results() if row[0] == "learned"] == [0.0] * 6
@@ -21,7 +21,7 @@ def test_what_it_measured_itself_is_kept_too(lab):
 
 
 def test_another_setting_prepares_anew(lab):
-    lab.run("+method=learned", "method.learned.by=2,0")
+    lab.run("+method=learned", "seed=0", "method.learned.by=2,0")
 
     assert len(lab.logged("prepare")) == 2
     scores = [row[-1] for row in lab.results() if row[0] == "learned"]
@@ -29,7 +29,7 @@ def test_another_setting_prepares_anew(lab):
 
 
 def test_a_held_method_is_applied_once_a_process_and_proves_itself_in_every_sample(lab):
-    ended = lab.run("+method=shift,learned,slow")
+    ended = lab.run("+method=shift,learned,slow", "seed=0")
 
     assert ended.code == 0
     assert len(lab.logged("hold")) == 2  # quality, and its process of the costs
@@ -39,7 +39,7 @@ def test_a_held_method_is_applied_once_a_process_and_proves_itself_in_every_samp
 
 
 def test_a_stack_with_a_held_member_carries_the_evidence_of_all(lab):
-    lab.run("+method=[learned,shift]")
+    lab.run("+method=[learned,shift]", "seed=0")
 
     evidence = [json.loads(row[4]) for row in lab.results() if row[0] == "learned+shift"]
     assert evidence == [{"learned.added": 2.0, "shift.kept": 7.0}] * 4
@@ -47,7 +47,7 @@ def test_a_stack_with_a_held_member_carries_the_evidence_of_all(lab):
 
 
 def test_one_that_can_not_prepare_fails_alone_with_its_reason(lab):
-    ended = lab.run("+method=shift,learned", "method.learned.fails=true")
+    ended = lab.run("+method=shift,learned", "seed=0", "method.learned.fails=true")
 
     assert ended.code == 1
     assert lab.runs()["shift"] == ("done", 4)
@@ -57,7 +57,7 @@ def test_one_that_can_not_prepare_fails_alone_with_its_reason(lab):
 
 
 def test_one_that_trains_gets_the_task_s_data_and_is_compared_with_the_baseline_it_names(lab):
-    ended = lab.run("+method=taught,shift", "method.taught.by=1")
+    ended = lab.run("+method=taught,shift", "method.taught.by=1", "seed=0")
 
     assert ended.code == 0
     evidence = {json.loads(row[4])["added"] for row in lab.results() if row[0] == "taught"}
@@ -73,7 +73,19 @@ def test_one_that_trains_gets_the_task_s_data_and_is_compared_with_the_baseline_
 
 
 def test_a_baseline_that_is_typed_as_a_method_too_stays_one_run(lab):
-    lab.run("+method=learned,taught,identity", "measure=none")
+    lab.run("+method=learned,taught,identity", "measure=none", "seed=0")
 
     roles = lab.rows("SELECT label, role FROM member JOIN run ON run.id = run_id ORDER BY position")
     assert roles == [("identity", "baseline"), ("learned", "baseline"), ("taught", "method")]
+
+
+def test_what_trains_is_trained_on_three_seeds_where_none_is_given_and_nothing_else_is(lab):
+    assert lab.run("+method=shift,learned", "measure=none").code == 0
+
+    assert len(lab.logged("prepare")) == 3
+    seeds = lab.rows("SELECT label, seed FROM run ORDER BY label, seed")
+    assert seeds == [
+        *(("identity", seed) for seed in range(3)),
+        *(("learned", seed) for seed in range(3)),
+        ("shift", 0),
+    ]

@@ -15,15 +15,20 @@ def load(model: Any, path: str, device: Device) -> Any:
     from harness_plugins.subjects.image_classifier.subject import LoadedImageClassifier
 
     torch.set_num_threads(device.threads)
-    network = ResNet(model.depth, model.classes)
+
+    def build() -> Any:
+        return ResNet(model.depth, model.classes, len(model.mean))
+
+    network = build()
     try:
-        network.load_state_dict(weights(path))
+        if model.checkpoint is not None:
+            network.load_state_dict(weights(path))
     except RuntimeError as error:
         raise SourceError(
             f"{path} does not hold a ResNet-{model.depth} with {model.classes} classes "
             f"({first_difference(error)}); set model.depth or model.classes"
         ) from error
-    return LoadedImageClassifier(network, model.mean, model.std, device.kind)
+    return LoadedImageClassifier(network, model.mean, model.std, device.kind, build)
 
 
 def first_difference(error: RuntimeError) -> str:

@@ -2,11 +2,15 @@
 
 A request to an image classifier is a plain dict:
 
-    image      its RGB bytes, row by row, in base64: as stored, neither normalised nor cropped
+    image      its bytes, row by row, pixel by pixel, in base64: as stored, neither normalised nor cropped
     size       [height, width]
 
 and its output is `{"logits": [one for each class]}`. Normalisation is the model's, done before the clock's
-`input` mark, so that it is never counted as the network's time.
+`input` mark, so that it is never counted as the network's time. What it may be trained on is
+
+    images     a file of numpy's (.npz): `pixels`, uint8 [images, height, width, channels], and `labels`
+    recipe     how to train: the settings of `task.py: ImageTask` from `steps` to `flip`
+    finetune   what of the recipe is otherwise for what goes on from a trained network: `steps`, `lr`
 """
 
 from __future__ import annotations
@@ -19,9 +23,10 @@ from harness.api import Seam, Subject, hookimpl
 
 class ImageClassifier(Subject):
     kind = "image-classifier"
-    revision = 1
+    revision = 2
     seams: ClassVar[Mapping[str, Seam]] = {
         "weights": Seam("called once with the network, whose weights are given back afterwards", held=True),
+        "network": Seam("called once with a copy of the network; what it returns answers in its place", held=True),
     }
 
     @classmethod

@@ -19,18 +19,19 @@ class Block(nn.Module):
         self.stride, self.added = stride, (outputs - inputs) // 2
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        out = self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x)))))
-        # Option A: every second pixel, and channels of zeros on both sides; no parameters.
-        shortcut = F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.added, self.added))
-        return F.relu(out + shortcut)
+        return F.relu(self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))) + self.shortcut(x))
+
+    def shortcut(self, x: torch.Tensor) -> torch.Tensor:
+        """Option A: every second pixel, and channels of zeros on both sides; no parameters."""
+        return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, self.added, self.added))
 
 
 class ResNet(nn.Module):
     """6n + 2 layers: three stages of n blocks."""
 
-    def __init__(self, depth: int, classes: int) -> None:
+    def __init__(self, depth: int, classes: int, channels: int = 3) -> None:
         super().__init__()
-        self.conv1 = nn.Conv2d(3, WIDTHS[0], 3, 1, 1, bias=False)
+        self.conv1 = nn.Conv2d(channels, WIDTHS[0], 3, 1, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(WIDTHS[0])
         before = WIDTHS[0]
         for stage, width in enumerate(WIDTHS, start=1):
@@ -39,6 +40,13 @@ class ResNet(nn.Module):
             setattr(self, f"layer{stage}", nn.Sequential(*blocks))
             before = width
         self.linear = nn.Linear(WIDTHS[-1], classes)
+        for module in self.modules():
+            if isinstance(module, (nn.Conv2d, nn.Linear)):
+                nn.init.kaiming_normal_(module.weight)
+
+    @property
+    def blocks(self) -> list[Block]:
+        return [*self.layer1, *self.layer2, *self.layer3]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = F.relu(self.bn1(self.conv1(x)))

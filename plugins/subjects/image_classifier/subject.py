@@ -5,40 +5,101 @@ from __future__ import annotations
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load_file
 
-from harness.api import Reading, Response
+from harness.api import Preparation, Reading, Response
 
 from .plugin import ImageClassifier
+from .training import Data, Objective, fit, plain
 
 
 class LoadedImageClassifier(ImageClassifier):
-    def __init__(self, network: torch.nn.Module, mean: Sequence[float], std: Sequence[float], device: str) -> None:
+    def __init__(
+        self,
+        network: torch.nn.Module,
+        mean: Sequence[float],
+        std: Sequence[float],
+        device: str,
+        build: Callable[[], torch.nn.Module] | None = None,
+    ) -> None:
+        """`build` makes such a network anew, with weights drawn from torch's generator."""
         self.network = network.to(device).eval()
         self.device = device
-        self.mean = torch.tensor(mean).view(1, 3, 1, 1)
-        self.std = torch.tensor(std).view(1, 3, 1, 1)
+        self.mean = torch.tensor(mean).view(1, -1, 1, 1)
+        self.std = torch.tensor(std).view(1, -1, 1, 1)
+        self._build = build
+
+    # What methods do with it.
 
     @contextmanager
-    def at(self, seam: str, action: Callable[[torch.nn.Module], None]) -> Iterator[None]:
-        """Calls the action at once; leaving gives every weight and buffer its value back."""
-        before = {name: value.clone() for name, value in self.network.state_dict().items()}
+    def at(self, seam: str, action: Callable[[torch.nn.Module], Any]) -> Iterator[None]:
+        """Calls the action at once; leaving gives the network back, every weight and buffer with its value."""
+        network = self.network
+        before = {name: value.clone() for name, value in network.state_dict().items()}
         try:
-            action(self.network)
+            if seam == "network":
+                replaced = action(deepcopy(network))
+                self.network = network if replaced is None else replaced.eval()
+            else:
+                action(network)
             yield
         finally:
-            self.network.load_state_dict(before)
+            self.network = network
+            network.load_state_dict(before)
+
+    def new(self, seed: int) -> torch.nn.Module:
+        """Its network before any training, drawn by the seed."""
+        assert self._build is not None, "it was loaded without a way to build it"
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            return self._build().to(self.device)
+
+    def fit(
+        self,
+        network: torch.nn.Module,
+        preparation: Preparation,
+        objective: Objective = plain,
+        groups: list[dict[str, Any]] | None = None,
+        **changes: Any,
+    ) -> None:
+        """Trains a network by the task's recipe, or that with changes; see `training.fit`."""
+        fit(network, preparation, self.mean, self.std, self.device, objective, groups, changes)
+
+    def finetune(
+        self,
+        network: torch.nn.Module,
+        preparation: Preparation,
+        objective: Objective = plain,
+        groups: list[dict[str, Any]] | None = None,
+    ) -> None:
+        """Trains on, from where a network is, with the task's budget and rate for that."""
+        self.fit(network, preparation, objective, groups, **preparation.training["finetune"])
+
+    def calibration(self, preparation: Preparation, count: int | None = None) -> torch.Tensor:
+        """Training images, the first `count`, normalised, neither moved nor flipped."""
+        return Data(preparation.training["images"], self.mean, self.std, self.device).first(count)
+
+    # What the harness asks of it.
+
+    def train(self, preparation: Preparation) -> None:
+        self.fit(self.new(preparation.seed), preparation)
+
+    def restore(self, folder: Path) -> None:
+        self.network.load_state_dict(load_file(folder / "weights.safetensors"))
 
     def synchronize(self) -> None:
         if self.device == "cuda":
             torch.cuda.synchronize()
 
     def images(self, request: dict[str, Any]) -> torch.Tensor:
-        """[1, 3, height, width], normalised."""
-        pixels = np.frombuffer(b64decode(request["image"]), np.uint8).reshape(*request["size"], 3)
+        """[1, channels, height, width], normalised."""
+        pixels = np.frombuffer(b64decode(request["image"]), np.uint8).reshape(*request["size"], self.mean.shape[1])
         images = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None].float() / 255
         return ((images - self.mean) / self.std).to(self.device)
 

@@ -1,24 +1,18 @@
-"""The test images, from the official python batches or from lossless PNG strips (one image a row)."""
+"""The images, from the official python batches or from lossless PNG strips (one image a row)."""
 
 from __future__ import annotations
 
 import hashlib
 import pickle
-from base64 import b64encode
 from functools import cache
 from pathlib import Path
-from random import Random
-from typing import Any, NamedTuple
+from typing import Any
 
-from harness.api import Sample, Source, SourceError, UsageError
+from harness.api import Source, SourceError, UsageError
+from harness_plugins.subjects.image_classifier.task import Images
 
-CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-
-
-class Images(NamedTuple):
-    pixels: Any  # uint8 [images, 32, 32, 3]
-    labels: list[int]
-    source: Source
+WHOLE = {"train": 50_000, "test": 10_000}
+WORDS = {"train": "training", "test": "test"}
 
 
 class NoCode(pickle.Unpickler):
@@ -35,25 +29,51 @@ class NoCode(pickle.Unpickler):
 
 
 @cache
-def read(path: str | None) -> Images:
+def read(path: str | None, split: str) -> Images:
+    """The images of a split, from batches or from strips."""
+    import numpy as np
+
+    folder = place(path)
+    batches = batches_of(folder, split)
+    if batches:
+        parts, name = [batch(one) for one in batches], "CIFAR-10, python batches"
+    else:
+        parts, name = [strips(folder, split)], "CIFAR-10, PNG strips"
+    pixels = np.concatenate([pixels for pixels, _ in parts])
+    labels = [int(label) for _, labels in parts for label in labels]
+    if len(pixels) != len(labels) or not set(labels) <= set(range(10)):
+        raise SourceError(f"{folder}: {len(pixels)} images, {len(labels)} labels from {min(labels)} to {max(labels)}")
+    digest, whole = hashlib.sha256(pixels.tobytes() + bytes(labels)).hexdigest(), WHOLE[split]
+    note = None if len(labels) == whole else f"{len(labels):,} of the {whole:,} {WORDS[split]} images"
+    return Images(pixels, labels, Source(name, len(labels), digest, split, note))
+
+
+def place(path: str | None) -> Path:
+    """The folder that holds the test images."""
     if path is None:
         raise UsageError("task=cifar10 needs task.path=<folder with cifar-10-batches-py or its test images>")
     folder = Path(path).expanduser()
     if (folder / "cifar-10-batches-py").is_dir():
         folder = folder / "cifar-10-batches-py"
-    if (folder / "test_batch").is_file():
-        pixels, labels = batch(folder / "test_batch")
-        name = "CIFAR-10, python batches"
-    elif (folder / "test_0.png").is_file() and (folder / "labels_test.npy").is_file():
-        pixels, labels = strips(folder)
-        name = "CIFAR-10, PNG strips"
-    else:
+    if not batches_of(folder, "test") and not strips_of(folder, "test"):
         raise SourceError(f"{path} has neither test_batch nor test_0.png with labels_test.npy; give task.path= another")
-    if len(pixels) != len(labels) or not set(labels) <= set(range(10)):
-        raise SourceError(f"{folder}: {len(pixels)} images, {len(labels)} labels from {min(labels)} to {max(labels)}")
-    digest = hashlib.sha256(pixels.tobytes() + bytes(labels)).hexdigest()
-    note = None if len(labels) == 10_000 else f"{len(labels):,} of the 10,000 test images"
-    return Images(pixels, labels, Source(name, len(labels), digest, "test", note))
+    return folder
+
+
+def trainable(path: str | None) -> bool:
+    """Whether there are training images beside the test images."""
+    folder = place(path)
+    return bool(batches_of(folder, "train") or strips_of(folder, "train"))
+
+
+def batches_of(folder: Path, split: str) -> list[Path]:
+    return sorted(folder.glob("test_batch" if split == "test" else "data_batch_[1-5]"))
+
+
+def strips_of(folder: Path, split: str) -> list[Path]:
+    if not (folder / f"labels_{split}.npy").is_file():
+        return []
+    return sorted(folder.glob(f"{split}_*.png"), key=lambda one: (len(one.name), one.name))
 
 
 def batch(path: Path) -> tuple[Any, list[int]]:
@@ -68,31 +88,15 @@ def batch(path: Path) -> tuple[Any, list[int]]:
         raise SourceError(f"{path} is not a batch of CIFAR-10: {error}; fetch it again") from error
 
 
-def strips(folder: Path) -> tuple[Any, list[int]]:
+def strips(folder: Path, split: str) -> tuple[Any, list[int]]:
     import numpy as np
     from PIL import Image
 
-    files = sorted(folder.glob("test_*.png"), key=lambda one: (len(one.name), one.name))
     try:
         rows = []
-        for file in files:
+        for file in strips_of(folder, split):
             with Image.open(file) as image:
                 rows.append(np.asarray(image.convert("RGB")).reshape(-1, 32, 32, 3))
-        return np.concatenate(rows), np.load(folder / "labels_test.npy", allow_pickle=False).tolist()
+        return np.concatenate(rows), np.load(folder / f"labels_{split}.npy", allow_pickle=False).tolist()
     except (OSError, ValueError) as error:
         raise SourceError(f"{folder}: its PNG strips can't be read: {error}; fetch them again") from error
-
-
-def samples(images: Images, seed: int, count: int) -> list[Sample]:
-    order = list(range(len(images.labels)))
-    Random(seed).shuffle(order)
-    return [
-        Sample(
-            number,
-            CLASSES[images.labels[index]],
-            {"image": b64encode(images.pixels[index].tobytes()).decode(), "size": [32, 32]},
-            images.labels[index],
-            f"test image {index}",
-        )
-        for number, index in enumerate(order[:count])
-    ]

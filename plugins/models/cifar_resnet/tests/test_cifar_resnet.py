@@ -6,13 +6,17 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from harness.api import Device, SourceError, UsageError
+from harness.api import Device, SourceError
+from harness.testing import contract
 from harness_plugins.models.cifar_resnet.plugin import CifarResNet
 from harness_plugins.subjects.image_classifier.resnet import ResNet
 from harness_plugins.tasks.cifar10.plugin import Cifar10
 
 CPU = Device("cpu", 1)
 DATA = Path(os.environ.get("HARNESS_TEST_DATA", "/nowhere"))
+
+
+test_contract = contract(CifarResNet(), CifarResNet(depth=56, mean=(0.5,), std=(0.5,)))
 
 
 def loaded(path, **knobs):
@@ -51,9 +55,7 @@ def test_code_in_a_checkpoint_is_refused_and_never_run(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_missing_checkpoint_is_asked_for():
-    with pytest.raises(UsageError, match="needs model"):
-        CifarResNet().fetch()
+def test_a_checkpoint_that_is_not_there_is_named():
     with pytest.raises(SourceError, match="no file"):
         CifarResNet(checkpoint="/nowhere/net.th").fetch()
 

@@ -29,3 +29,16 @@ def test_pixels_are_normalised_by_channel_and_stay_where_they_were():
     response = subject.respond({"image": b64encode(pixels).decode(), "size": [1, 2]}, frozenset())
 
     assert response.output == {"logits": [0.0, 1.0, -1.0, 1.0, 0.0, 0.0]}
+
+
+def test_what_a_method_puts_in_the_networks_place_answers_until_it_is_taken_back():
+    toy = ImageClassifier.toy()
+    before = toy.subject.respond(toy.request, frozenset())
+
+    def emptied(network):
+        network.linear = torch.nn.Linear(64, 3)
+        return network
+
+    with toy.subject.at("network", emptied):
+        assert len(toy.subject.respond(toy.request, frozenset()).output["logits"]) == 3
+    assert toy.subject.respond(toy.request, frozenset()) == before

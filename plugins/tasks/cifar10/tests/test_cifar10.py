@@ -65,8 +65,25 @@ def test_what_cannot_be_asked_is_said_in_a_sentence():
         Cifar10().sources()
     with pytest.raises(SourceError, match="neither test_batch nor"):
         Cifar10(path="/nowhere").sources()
-    with pytest.raises(IncompatibleError, match="100 apart"):
-        Cifar10().check({"classes": 100})
+    with pytest.raises(IncompatibleError, match="cifar10 has 10 classes, the model 100"):
+        Cifar10().check({"classes": 100, "channels": 3})
+
+
+def test_training_images_are_there_where_they_lie_beside_the_test_images(tmp_path):
+    folder = official(tmp_path)
+    assert Cifar10(path=str(folder)).training(None, 0) == {}
+    batch = {b"data": PIXELS.transpose(0, 3, 1, 2).reshape(20, -1), b"labels": LABELS}
+    for number in (1, 2):
+        (folder / "cifar-10-batches-py" / f"data_batch_{number}").write_bytes(pickle.dumps(batch, protocol=2))
+    task = Cifar10(path=f"{folder}/", samples=20)
+
+    with np.load(task.training(None, 0)["images"]) as held:
+        assert np.array_equal(held["pixels"], np.concatenate([PIXELS, PIXELS]))
+        assert held["labels"].tolist() == LABELS * 2
+    assert [source.note for source in task.sources()] == [
+        "20 of the 10,000 test images",
+        "40 of the 50,000 training images",
+    ]
 
 
 def test_code_in_a_batch_is_refused_and_never_run(tmp_path):
