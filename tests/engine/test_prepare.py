@@ -15,7 +15,7 @@ def test_what_was_prepared_is_kept_and_its_time_recorded(lab):
 
 
 def test_what_it_measured_itself_is_kept_too(lab):
-    lab.run("+method=learned")
+    lab.run("+method=learned", "seed=0")
 
     assert lab.rows("SELECT value, unit FROM reading WHERE metric = 'lessons'") == [(1.0, "1")]
 
