@@ -24,6 +24,7 @@ from starlette.routing import Route
 from harness.report.layout import source
 from harness.report.notes import protocol
 from harness.report.plot import technique
+from harness.report.units import places_for
 from harness.spec.errors import HarnessError, UsageError
 from harness.store import browse
 from harness.store.writer import Store
@@ -70,6 +71,7 @@ def environment() -> Environment:
         "sort_key": words.sort_key,
         "data": data,
         "figures": figures,
+        "score": lambda value, metric: f"{value * metric.scale:.{places_for(metric.unit)}f}",
         "technique": technique,
         "source": lambda one: words.visible(source(one)),
         "protocol": protocol,

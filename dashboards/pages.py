@@ -27,14 +27,14 @@ def overview(site: Site, request: Request) -> Response:
         going=going,
         failures=browse.failures(site.store),
         count=browse.count(site.store),
-        live=3 if going else 15,
+        live=3 if going else 5,
     )
 
 
 def studies(site: Site, request: Request) -> Response:
     page = number(request, "page")
     found = browse.studies(site.store, page)
-    return site.page("studies.html", "Studies", studies=found, paging=paging(request, found.total, page), live=15)
+    return site.page("studies.html", "Studies", studies=found, paging=paging(request, found.total, page), live=5)
 
 
 # A study.
@@ -127,7 +127,7 @@ def runs(site: Site, request: Request) -> Response:
         choices=browse.choices(site.store),
         sort=sort,
         paging=paging(request, found.total, page),
-        live=0 if site.static else 15,
+        live=5,
     )
 
 
@@ -157,19 +157,11 @@ def run(site: Site, request: Request) -> Response:
         strata=browse.strata(site.store, number_),
         readings=readings,
         studies=inside,
-        baseline=baseline_of(site, inside, number_),
+        baseline=browse.baseline(site.store, number_),
         asked={"subtask": stratum, "q": text, "order": order},
         paging=paging(request, samples.total, page),
         live=3 if one.live else 0,
     )
-
-
-def baseline_of(site: Site, inside: browse.Page, run_id: int) -> int | None:
-    for row in inside.rows:
-        for one in queries.members(site.store, row["id"]):
-            if one.run_id == run_id and one.baseline_id is not None:
-                return one.baseline_id
-    return None
 
 
 PAGES: dict[str, Page] = {

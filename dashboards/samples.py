@@ -18,11 +18,11 @@ from harness_dashboards.comparisons import MOMENT_S
 from harness_dashboards.words import LONG, plain
 
 SHOWS = {
-    "none": "no run gets right",
-    "one": "only one run gets right",
-    "some": "runs differ on",
-    "all": "all runs get right",
-    "": "all",
+    "": "every sample",
+    "none": "no run right",
+    "one": "only one run right",
+    "some": "runs differ",
+    "all": "all runs right",
 }
 
 

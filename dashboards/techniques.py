@@ -145,9 +145,9 @@ def claims(site: Site, found: Registry, name: str) -> list[Verdict] | None:
         mine = claims_of(found.origin_of(method))
     except PluginError as error:
         raise UsageError(str(error)) from error
-    composer = Composer(found)
 
     def judge() -> list[Verdict]:
+        composer = Composer(found)
         return [judge_claim(one, found, site.store, composer) for one in mine]
 
     verdicts: list[Verdict] | None = site.comparisons.of(f"claims {name}", browse.count(site.store).changed, judge)

@@ -214,6 +214,14 @@ def progress(store: Store, study_id: int) -> Progress:
     return Progress(done, planned, each * max(0, planned - done))
 
 
+def baseline(store: Store, run_id: int) -> int | None:
+    """What a run was compared with last."""
+    query = select(member.baseline_id).where(member.run_id == run_id, member.baseline_id.is_not(None))
+    with store.read() as connection:
+        found: int | None = connection.scalar(query.order_by(member.study_id.desc()).limit(1))
+    return found
+
+
 def failures(store: Store, limit: int = 10) -> list[Row[Any]]:
     """Runs that failed or are invalid, the latest first."""
     columns = (run.id, run.label, run.task, run.model, run.status, run.reason, run.updated)
@@ -368,7 +376,7 @@ def answers(store: Store, run_id: int, number: int, study_id: int, shown: int, p
     query = query.join(tables.sample, and_(sample.run_id == member.run_id, sample.number == number))
     query = query.where(member.study_id == study_id, sample.prompt_hash == asked)
     with store.read() as connection:
-        total = connection.scalar(select(func.count()).select_from(query.subquery())) or 0
+        total = connection.scalar(query.with_only_columns(func.count())) or 0
         found = connection.execute(query.order_by(member.position).offset((page - 1) * size).limit(size)).all()
         rows = [dict(row._mapping) for row in found]
         scores = scores_of(connection, [(row["run_id"], row["number"]) for row in rows])

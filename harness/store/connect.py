@@ -81,7 +81,8 @@ def connect(place: Place, mode: Mode, *, foreign_keys: bool = True) -> Engine:
     """
     try:
         if place.path is None:
-            return create_engine(_driven(place.url), json_serializer=_dumps)
+            server = create_engine(_driven(place.url), json_serializer=_dumps)
+            return server.execution_options(postgresql_readonly=True) if mode == "ro" else server
         database = f"file:{quote(str(place.path))}"
         url = URL.create("sqlite", database=database, query={"mode": mode, "uri": "true"})
         engine = create_engine(url, json_serializer=_dumps, connect_args={"timeout": PATIENCE_S})

@@ -78,6 +78,26 @@ def fill(url: str, size: Size) -> int:
     return study_id
 
 
+def add_studies(url: str, kept: int) -> None:
+    """A study for each seed of what `fill` stored; the comparisons of the first `kept` are kept, as when they ended."""
+    from harness.report.finish import finish
+    from harness.report.load import defaults
+    from harness.store import queries
+    from harness.store.records import MemberRecord
+    from harness.store.writer import open_store
+
+    with open_store(url, create=True) as store:
+        members = queries.members(store, 1)
+        baselines = {one.baseline_id or one.run_id for one in members}
+        for place, baseline in enumerate(sorted(baselines)):
+            mine = [one for one in members if baseline in (one.run_id, one.baseline_id)]
+            records = [MemberRecord(one.run_id, one.role, one.baseline_id, one.session_id) for one in mine]
+            study = store.open_study(f"harness run +method=shift seed={place}", "quick", records)
+            store.close_study(study, "done")
+            if place < kept:
+                finish(store, study, defaults())
+
+
 def numbers(count: int):
     """0, 1, ... as a table."""
     one = select(literal(0, Integer).label("number")).cte("numbers", recursive=True)
@@ -147,12 +167,15 @@ def main() -> None:
     parser.add_argument("--settings", type=int, default=99, help="of the method, each beside a baseline")
     parser.add_argument("--seeds", type=int, default=100)
     parser.add_argument("--samples", type=int, default=100)
+    parser.add_argument("--studies", type=int, metavar="KEPT", help="a study for each seed too; keep so many compared")
     asked = parser.parse_args()
     toy_laboratory()
     from harness.store.connect import store_url
 
     size = Size(asked.settings, asked.seeds, asked.samples)
     study = fill(store_url(asked.store), size)
+    if asked.studies is not None:
+        add_studies(store_url(asked.store), asked.studies)
     print(f"study {study}: {size.runs} runs, {size.runs * size.samples} samples, of the command")
     print(f"  HARNESS_PLUGINS=toy_lab,identity PYTHONPATH={TOYS} harness run {' '.join(size.words)}")
 

@@ -33,7 +33,7 @@ def test_means_in_lists_are_those_of_the_comparison(lab, get):
 
     for run, value in by_run.items():
         row = next(line for line in re.findall(r"<tr>.*?</tr>", page, re.S) if f'href="/runs/{run}"' in line)
-        assert f"{value:.4g} <small>%" in row
+        assert f"{value:.1f} <small>%" in row
 
 
 def test_filters_stand_in_the_address(get):
@@ -174,8 +174,8 @@ def test_the_explorer_counts_what_each_sample_came_to(lab, get):
     right = frame.groupby("number")["score.right"].sum()
     page = get("/studies/1/samples")
 
-    assert f"{(right == 1).sum()} only one run gets right" in page
-    assert f"{(right == 4).sum()} all runs get right" in page
+    assert f"only one run right <small>{(right == 1).sum()}</small>" in page
+    assert f"all runs right <small>{(right == 4).sum()}</small>" in page
     assert get("/studies/1/samples?show=all").count(" of 4</td>") == (right == 4).sum()
     assert "least is a number" in get("/studies/1/samples?least=x", 404)
 

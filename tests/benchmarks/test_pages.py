@@ -1,0 +1,97 @@
+"""Server time of every page of the dashboard over 10,000 runs and 1,000,000 samples: `make bench` prints them."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import time
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.timeout(3600)
+HERE = Path(__file__).parent
+AIM_MS = 200
+ROUNDS = 20
+PAGES = {
+    "overview": ["/"],
+    "studies": ["/studies", "/studies?page=2"],
+    "study of 100 runs": [f"/studies/{one}" for one in range(2, 12)],
+    "study of 10,000 runs": ["/studies/1"],
+    "runs": ["/runs", "/runs?page=100", "/runs?sort=method", "/runs?sort=-changed&page=37"],
+    "runs, filtered": [
+        "/runs?method=shift&status=done",
+        "/runs?task=counting&page=7",
+        "/runs?q=shift",
+        "/runs?study=3",
+    ],
+    "run": [f"/runs/{one}" for one in range(5, 9000, 999)],
+    "run, worst samples first": [f"/runs/{one}?order=worst&page=2" for one in range(5, 9000, 999)],
+    "sample": [f"/studies/3/samples/{one}/17" for one in range(101, 190, 9)],
+    "sample of 10,000 runs": ["/studies/1/samples/1/17"],
+    "two runs side by side": [f"/runs/{one}/against/{one + 3}" for one in range(1, 9000, 999)],
+    "samples explorer": ["/studies/3/samples", "/studies/4/samples?show=one"],
+    "samples explorer of 10,000 runs": ["/studies/1/samples"],
+    "two runs compared": ["/compare?run=1&run=2"],
+    "techniques": ["/techniques"],
+    "technique": ["/techniques/shift"],
+}
+
+
+@pytest.fixture(scope="module")
+def store_url(tmp_path_factory):
+    """One study of 10,000 runs, and one for each seed; what twenty of them came to is kept, as when they ended."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(HERE))
+        patch.syspath_prepend(str(HERE.parent / "engine" / "toys"))
+        patch.setenv("HARNESS_PLUGINS", "toy_lab,identity")
+        given = os.environ.get("HARNESS_BENCH_STORE")  # made by scale.py --studies, to be used again
+        if given:
+            yield f"sqlite:///{given}"
+            return
+        import scale
+
+        url = f"sqlite:///{tmp_path_factory.mktemp('pages') / 'large.sqlite'}"
+        scale.fill(url, scale.Size(99, 100, 100))
+        scale.add_studies(url, kept=20)
+        yield url
+
+
+@pytest.fixture(scope="module")
+def client(store_url):
+    from starlette.testclient import TestClient
+
+    from harness.store.writer import open_store
+    from harness_dashboards.app import make_app
+    from harness_dashboards.comparisons import warm
+
+    warm()
+    with open_store(store_url) as store, TestClient(make_app(store), base_url="http://localhost") as client:
+        yield client
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_server_time_of_a_page(benchmark, client, name):
+    """From request to answer, in this process; what is computed once was computed before."""
+    for address in PAGES[name]:
+        wait_for(client, address)
+    times = []
+
+    def ask():
+        for address in PAGES[name]:
+            started = time.perf_counter()
+            answer = client.get(address)
+            times.append(1000 * (time.perf_counter() - started))
+            assert answer.status_code == 200
+            assert "data-waiting" not in answer.text
+
+    benchmark.pedantic(ask, rounds=max(3, ROUNDS // len(PAGES[name])))
+    middle, high = statistics.median(times), statistics.quantiles(times, n=20)[-1]
+    print(f"\n{name}: median {middle:.0f} ms, p95 {high:.0f} ms of {len(times)} (aim {AIM_MS})")
+
+
+def wait_for(client, address):
+    deadline = time.monotonic() + 600
+    while "data-waiting" in client.get(address).text:
+        assert time.monotonic() < deadline, f"{address} is never there"
+        time.sleep(0.5)
