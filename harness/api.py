@@ -20,6 +20,7 @@ from harness.plugin.contracts import (
 from harness.plugin.environments import catalogue
 from harness.plugin.hookspecs import hookimpl
 from harness.plugin.knobs import knob, nearest
+from harness.plugin.layers import Layers
 from harness.plugin.sources import cache_folder, fetch_wheel
 from harness.spec.errors import (
     HarnessError,
@@ -42,6 +43,7 @@ __all__ = [
     "HarnessError",
     "IncompatibleError",
     "KnobError",
+    "Layers",
     "Measure",
     "Meter",
     "Method",

@@ -118,8 +118,10 @@ def side(row: Row, store: Store) -> Side:
     samples = queries.samples(store, ids)["evidence"]
     names = dict.fromkeys(name for one in samples for name in one)
     evidence = {name: sum(found) / len(found) for name in names if (found := [x[name] for x in samples if name in x])}
-    ratio = row.compression.ratio
-    return Side(row.name, ids, row.quality[0].estimate, None if ratio is None else 1 - ratio, evidence)
+    why_not = tuple(dict.fromkeys(why for run in row.runs for why in run.about.get("unfit", [])))
+    size = row.compression
+    ratio = size.ratio if size.weights is None else size.weights
+    return Side(row.name, ids, row.quality[0].estimate, None if ratio is None else 1 - ratio, why_not, evidence)
 
 
 def older_code(found: Match, registry: Registry) -> list[str]:
@@ -137,10 +139,15 @@ def older_code(found: Match, registry: Registry) -> list[str]:
 
 
 def rule(found: Finding) -> Verdict:
-    """No verdict on fewer samples than the claim asks for, nor on arms of unequal size."""
+    """No verdict on runs that settle nothing, on fewer samples than the claim asks for, nor on arms of unequal size."""
     claim = found.claim
-    word, reason = unequal(found) or few(found) or ruling(found)
+    word, reason = unfit(found) or unequal(found) or few(found) or ruling(found)
     return Verdict(claim, word, reason, found)
+
+
+def unfit(found: Finding) -> tuple[str, str] | None:
+    why = next((why for side in found.sides for why in side.unfit), None)
+    return ("inconclusive", why) if why else None
 
 
 def unequal(found: Finding) -> tuple[str, str] | None:

@@ -49,6 +49,7 @@ class Side:
     runs: tuple[int, ...]
     estimate: Estimate
     kept: float | None  # resident ÷ full bytes; None: its samples do not tell
+    unfit: tuple[str, ...]  # why its runs settle nothing
     evidence: Mapping[str, float]  # means over samples
 
 

@@ -130,10 +130,12 @@ class PlannedRun:
         for method in self.stack.methods:
             with blaming(method, "say its notes"):
                 notes = [*notes, *method.notes(bench.facts)]
+        unfit = [why for method in self.stack.methods if (why := method.unfit(bench.facts))]
         return {
             "nominal": nominal(self.stack),
             "conditions": conditions,
             "notes": notes,
+            "unfit": unfit,
             "simulated": any(method.traits.simulated for method in self.stack.methods),
             "prepares": is_by_seed(self.stack, bench.task, bench.model),
             "family": self.stack.methods[-1].traits.family,
@@ -413,7 +415,8 @@ def identity(
 ) -> dict[str, Plain]:
     """What is hashed: two runs that agree on it would give the same answers (docs/methodology.md)."""
     subject = registry.subjects[bench.model.kind]
-    plugins: list[type[Any]] = [*(type(method) for method in stack.methods), type(bench.task), type(bench.model)]
+    methods = [one for method in stack.methods for one in (method, *method.parts())]
+    plugins: list[type[Any]] = [*map(type, methods), type(bench.task), type(bench.model)]
 
     def hashed(plugin: Knobbed) -> dict[str, Plain]:
         return {"name": plugin.name, "knobs": plugin.settings(hashed_only=True)}

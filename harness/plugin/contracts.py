@@ -104,6 +104,14 @@ class Method(Knobbed):
         """What a reader of its results on such a model must know."""
         return []
 
+    def unfit(self, facts: Mapping[str, Plain]) -> str | None:
+        """Why its results on such a model settle no claim, or None."""
+        return None
+
+    def parts(self) -> Sequence[Method]:
+        """Methods that it applies itself: their code counts as its own, for the identity of its runs."""
+        return ()
+
     def sources(self) -> list[Source]:
         """Data of its own that it prepares from, made present if need be.
 

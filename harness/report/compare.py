@@ -197,12 +197,13 @@ class Maker:
     def compression(self, runs: Sequence[RunView], counted: Sequence[int]) -> Compression:
         about = runs[0].about
         nominal, simulated = about.get("nominal", {}), bool(about.get("simulated"))
-        found = self.data.bytes(counted)
+        found, weights = self.data.bytes(counted), self.data.bytes(counted, "weight_")
+        removed = 1 - weights[0] / weights[1] if weights else None
         if found is None or not all(found):
             reason = why_not_counted(runs[0]) if not counted else "its samples do not say what stays resident"
-            return Compression(nominal, None, None, reason, simulated)
+            return Compression(nominal, None, None, reason, simulated, removed)
         resident, full = found
-        return Compression(nominal, 1 - resident / full, full / resident, None, simulated)
+        return Compression(nominal, 1 - resident / full, full / resident, None, simulated, removed)
 
 
 def unlike(run: RunView, baseline: RunView | None) -> str | None:

@@ -86,14 +86,19 @@ class Data:
         both = self._samples[(one,)][columns].merge(self._samples[(other,)][columns], on=columns[:2])
         return int((both["answer_x"] == both["answer_y"]).sum()), len(both)
 
-    def bytes(self, runs: Iterable[int]) -> tuple[float, float] | None:
-        """Resident and full bytes, summed over samples; None where a sample does not tell."""
+    def bytes(self, runs: Iterable[int], of: str = "") -> tuple[float, float] | None:
+        """Resident and full bytes, summed over samples; None where a sample does not tell.
+
+        Args:
+            of: "": what is kept of contexts; "weight_": weights.
+        """
         observed: list[Mapping[str, float]] = [
             one for run in runs if (run,) in self._samples for one in self._samples[(run,)]["observed"]
         ]
-        if not observed or any("resident_bytes" not in one or "full_bytes" not in one for one in observed):
+        resident, full = f"{of}resident_bytes", f"{of}full_bytes"
+        if not observed or any(resident not in one or full not in one for one in observed):
             return None
-        return sum(one["resident_bytes"] for one in observed), sum(one["full_bytes"] for one in observed)
+        return sum(one[resident] for one in observed), sum(one[full] for one in observed)
 
     def ended(self, sessions: Collection[int]) -> tuple[str, ...]:
         """Why each session was stopped, in a sentence, where it says so."""

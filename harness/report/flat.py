@@ -53,6 +53,7 @@ def record(table: Table, row: Row) -> dict[str, Plain]:
         "compression_ratio": row.compression.ratio,
         "compression_factor": row.compression.factor,
         "compression_reason": row.compression.reason,
+        "weights_compression_ratio": row.compression.weights,
         "memory_realised": not row.compression.simulated,
     }
     for quality in row.quality:

@@ -240,11 +240,16 @@ def p_of(cell: QualityCell) -> str:
 
 
 def sizes(rows: Sequence[Row], footnotes: Footnotes) -> list[Column]:
-    """Share of bytes removed, asked for and achieved, where any row has one."""
+    """Share of bytes removed, asked for and achieved, where any row has one; of weights, where any row acts on them."""
     found = [row.compression for row in rows]
+    weights = [Column("weights", tuple(weight(one) for one in found), "removed", tells_rows=True)]
+    if all(one.weights is None for one in found):
+        weights = []
+    elif not any(one.ratio or asked(one)[0] for one in found):
+        return weights  # all caches are whole
     if not any(one.nominal or one.ratio is not None for one in found):
-        return []
-    return [Column("removed", tuple(size(one, footnotes) for one in found), "asked → got", tells_rows=True)]
+        return weights
+    return [*weights, Column("removed", tuple(size(one, footnotes) for one in found), "asked → got", tells_rows=True)]
 
 
 def size(found: Compression, footnotes: Footnotes) -> Cell:
@@ -254,6 +259,10 @@ def size(found: Compression, footnotes: Footnotes) -> Cell:
     else:
         got = Cell(f"{found.ratio:.1%}" + (" sim" if found.simulated else ""))
     return Cell(f"{wanted} → {got.text}", got.style) if wanted else got
+
+
+def weight(found: Compression) -> Cell:
+    return Cell("" if found.weights is None else f"{found.weights:.1%}")
 
 
 def asked(found: Compression) -> tuple[str, str]:

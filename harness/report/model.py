@@ -104,6 +104,7 @@ class Compression:
     factor: float | None
     reason: str | None
     simulated: bool
+    weights: float | None = None  # the share of the bytes of weights removed, where methods act on these
 
 
 @dataclass(frozen=True)

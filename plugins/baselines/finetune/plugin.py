@@ -17,7 +17,7 @@ class Finetune(Method):
     traits = Traits(
         family="baseline",
         subjects=frozenset({"image-classifier"}),
-        seams=frozenset({"weights"}),
+        seams=frozenset({"network"}),
         evidence=frozenset({"moved"}),
         prepares="trains",
     )
@@ -34,13 +34,14 @@ class Finetune(Method):
         assert artifact is not None
         evidence, weights = Evidence(), load_file(artifact / "weights.safetensors")
 
-        def trained(network: Any) -> None:
+        def trained(network: Any) -> Any:
             before = {name: one.detach().clone() for name, one in network.named_parameters()}
             network.load_state_dict(weights)
             moved = sum(float(((one.detach() - before[name]) ** 2).sum()) for name, one in network.named_parameters())
             evidence.record(moved=moved**0.5)
+            return network
 
-        with subject.at("weights", trained):
+        with subject.at("network", trained):
             yield evidence
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,7 @@ class HF(Model):
             "context_length": config.get("max_position_embeddings"),
             "rotary": bool(config.get("rope_parameters") or config.get("rope_theta")),
             "sliding_layers": sliding,
+            **stored(self.gguf or ""),
         }
 
     def seconds(self, facts: dict[str, Any], request: dict[str, Any], device: Device, arms: int) -> float | None:
@@ -104,6 +106,12 @@ class HF(Model):
         from .loading import load
 
         return load(self, location["path"], device)
+
+
+def stored(gguf: str) -> dict[str, Any]:
+    """Of weights that a GGUF file held in few bits: how many, and how many weights shared a scale."""
+    found = re.search(r"Q(\d)_[01]\b", gguf)
+    return {"stored_bits": int(found[1]), "stored_block": 32} if found else {}
 
 
 def prefilled_and_fed(request: dict[str, Any]) -> tuple[int, int]:

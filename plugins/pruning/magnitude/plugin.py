@@ -2,64 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from harness.api import Evidence, Method, Traits, hookimpl, knob
+from harness.api import Evidence, Method, hookimpl, knob
+from harness_plugins.subjects.causal_lm.pruning import PRUNING, Pruner
 
-PRUNING = Traits(
-    family="pruning",
-    subjects=frozenset({"image-classifier"}),
-    seams=frozenset({"weights"}),
-    evidence=frozenset({"zeros", "weights"}),
-    simulated=True,  # zeros are stored and multiplied like any other number
-)
-
-
-@dataclass(frozen=True)
-class Pruner(Method):
-    """Zeroes a share of the weights, and proves it by counting them."""
-
-    sparsity: float = knob(
-        0.5, low=0.0, high=0.99, help="share of the weights of convolutions and linear layers zeroed"
-    )
-
-    neutral = {"sparsity": 0.0}
-
-    def nominal(self) -> dict[str, float]:
-        return {"sparsity": self.sparsity}
-
-    def prune(self, network: Any) -> None:
-        """In place."""
-        raise NotImplementedError
-
-    @contextmanager
-    def apply(self, subject: Any) -> Iterator[Evidence]:
-        from .algorithm import count
-
-        evidence = Evidence()
-
-        def act(network: Any) -> None:
-            self.prune(network)
-            evidence.record(**count(network))
-
-        with subject.at("weights", act):
-            yield evidence
+BOTH = replace(PRUNING, subjects=frozenset({"causal-lm", "image-classifier"}))
 
 
 @dataclass(frozen=True)
 class Magnitude(Pruner):
-    scope: str = knob("global", choices=("global", "layer"), help="which weights compete: all, or those of each layer")
+    scope: str = knob(
+        "auto",
+        choices=("auto", "global", "layer"),
+        help="which weights compete: all, or those of each layer; auto: all of a classifier, else of a layer",
+    )
 
     name = "magnitude"
-    traits = replace(PRUNING, controls=("random_pruning",))
+    traits = replace(BOTH, controls=("random_pruning",))
 
-    def prune(self, network: Any) -> None:
-        from .algorithm import prune_smallest
+    @contextmanager
+    def apply(self, subject: Any, artifact: Path | None = None) -> Iterator[Evidence]:
+        scope = (
+            {"causal-lm": "layer", "image-classifier": "global"}[subject.kind] if self.scope == "auto" else self.scope
+        )
+        with super(Magnitude, replace(self, scope=scope)).apply(subject, artifact) as evidence:
+            yield evidence
 
-        prune_smallest(network, self.sparsity, self.scope)
+    def kept(self, layers: Mapping[str, Any], artifact: Path | None) -> Iterator[tuple[str, Any]]:
+        from harness_plugins.subjects.causal_lm.masks import two_of_four
+
+        from .algorithm import smallest
+
+        if self.pattern == "2:4":
+            for name in layers:
+                yield name, two_of_four(layers[name].weight.detach().abs())
+        else:
+            yield from smallest(layers, self.sparsity, together=self.scope == "global")
 
 
 @dataclass(frozen=True)
@@ -69,12 +52,22 @@ class RandomPruning(Pruner):
     draw: int = knob(0, low=0, help="seeds the choice")
 
     name = "random_pruning"
-    traits = PRUNING
+    traits = BOTH
 
-    def prune(self, network: Any) -> None:
-        from .algorithm import prune_drawn
+    def kept(self, layers: Mapping[str, Any], artifact: Path | None) -> Iterator[tuple[str, Any]]:
+        import torch
 
-        prune_drawn(network, self.sparsity, self.draw)
+        from harness_plugins.subjects.causal_lm.masks import two_of_four
+
+        from .algorithm import drawn
+
+        if self.pattern == "2:4":
+            generator = torch.Generator().manual_seed(self.draw)
+            for name in layers:
+                weight = layers[name].weight
+                yield name, two_of_four(torch.rand(weight.shape, generator=generator)).to(weight.device)
+        else:
+            yield from drawn(layers, self.sparsity, self.draw)
 
 
 @hookimpl

@@ -35,6 +35,9 @@ class CausalLM(Subject):
         "after_prefill": Seam("called with the Cache of a prefilled context, before anything is decoded", shared=True),
         "blocks": Seam("called as tokens reach a block, with its number, phase and hidden states: whether it runs"),
         "prefill": Seam("called with token ids and how many last logits are wanted, in place of the prefill"),
+        "weights": Seam(
+            "called once with the Layers of all blocks that have weights, to put others in place", held=True
+        ),
     }
 
     @classmethod

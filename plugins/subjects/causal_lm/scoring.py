@@ -74,7 +74,7 @@ def respond(subject: LoadedCausalLM, request: dict[str, Any], prefilled: Callabl
                 ends.append(cache.resident_bytes())
                 subject.mark("score")
     seen = summed_up(observed) | {"end_resident_bytes": float(max(ends))}
-    return Response({"scores": scores}, seen | subject.blocks.observed())
+    return Response({"scores": scores}, seen | subject.blocks.observed() | subject.linears.observed())
 
 
 def grouped(request: dict[str, Any]) -> dict[Context, dict[Ids, list[int]]]:

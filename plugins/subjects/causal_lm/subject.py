@@ -20,6 +20,7 @@ from . import scoring
 from .attention import Batch, install
 from .blocks import Blocks
 from .cache import Cache, Layer
+from .linears import Linears
 from .plugin import CausalLM
 from .prefilling import Prefilled, adopted, unrouted
 from .rotation import Rotation
@@ -48,6 +49,7 @@ class LoadedCausalLM(CausalLM):
         self.dtype = next(model.parameters()).dtype
         self.attentions = install(model, attention)
         self.blocks = Blocks(model, self.attentions)
+        self.linears = Linears(model, self.blocks.modules)
         self.rotation = Rotation.of(model, self.attentions[0])
         parameters = inspect.signature(model.forward).parameters
         self._cache_word = "cache" if "cache" in parameters else "past_key_values"
@@ -72,8 +74,8 @@ class LoadedCausalLM(CausalLM):
             raise ValueError("its logits differ")
 
     def at(self, seam: str, action: Callable[..., Any]) -> AbstractContextManager[None]:
-        if seam == "blocks":
-            return self.blocks.at(action)
+        if seam in ("blocks", "weights"):
+            return {"blocks": self.blocks.at, "weights": self.linears.at}[seam](action)
         return self._acting({"after_prefill": self._after_prefill, "prefill": self._prefill}[seam], action)
 
     @contextmanager
@@ -239,7 +241,7 @@ class LoadedCausalLM(CausalLM):
 
     def response(self, branch: Branch) -> Response:
         observed = branch.observed | {"end_resident_bytes": float(branch.cache.resident_bytes())}
-        return Response({"tokens": branch.tokens}, observed | self.blocks.observed())
+        return Response({"tokens": branch.tokens}, observed | self.blocks.observed() | self.linears.observed())
 
     def durations(self, start_ns: int, marks: Sequence[tuple[str, int]], end_ns: int) -> list[Reading]:
         """TTFT: request handed over until its first token is usable on the host. TPOT: (last − first) / (n − 1).

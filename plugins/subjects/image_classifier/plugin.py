@@ -25,7 +25,7 @@ class ImageClassifier(Subject):
     kind = "image-classifier"
     revision = 2
     seams: ClassVar[Mapping[str, Seam]] = {
-        "weights": Seam("called once with the network, whose weights are given back afterwards", held=True),
+        "weights": Seam("called once with the Layers that have weights, to put others in their place", held=True),
         "network": Seam("called once with a copy of the network; what it returns answers in its place", held=True),
     }
 

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from harness.api import Preparation, Reading, Response
+from harness.api import Layers, Preparation, Reading, Response
 
 from .plugin import ImageClassifier
 from .training import Data, Objective, fit, plain
@@ -38,20 +38,21 @@ class LoadedImageClassifier(ImageClassifier):
     # What methods do with it.
 
     @contextmanager
-    def at(self, seam: str, action: Callable[[torch.nn.Module], Any]) -> Iterator[None]:
-        """Calls the action at once; leaving gives the network back, every weight and buffer with its value."""
+    def at(self, seam: str, action: Callable[[Any], Any]) -> Iterator[None]:
+        """Calls the action at once; leaving puts back the layers and the network that were there."""
         network = self.network
-        before = {name: value.clone() for name, value in network.state_dict().items()}
+        kinds = (torch.nn.Conv2d, torch.nn.Linear)
+        layers = Layers(network, [name for name, module in network.named_modules() if isinstance(module, kinds)])
         try:
             if seam == "network":
                 replaced = action(deepcopy(network))
                 self.network = network if replaced is None else replaced.eval()
             else:
-                action(network)
+                action(layers)
             yield
         finally:
             self.network = network
-            network.load_state_dict(before)
+            layers.restore()
 
     def new(self, seed: int) -> torch.nn.Module:
         """Its network before any training, drawn by the seed."""
