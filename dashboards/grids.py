@@ -51,9 +51,9 @@ def wide(table: Table) -> Wide:
     told = names(table.rows, footnotes)
     groups: list[tuple[str, list[Column]]] = [("", told)]
     for index, metric in enumerate(table.metrics):
-        better = "↑" if metric.higher_is_better else "↓"
+        better = {True: " ↑", False: " ↓", None: ""}[metric.higher_is_better]
         grid = quality_grid(table, index, metric, footnotes)
-        groups.append((f"Quality: {metric.name} {better}", list(grid.columns[len(told) :])))
+        groups.append((f"Quality: {metric.name}{better}", list(grid.columns[len(told) :])))
     cells = known_first(table)
     for title, units in KINDS:
         metrics = [one for one in cost_metrics(table.rows) if cells[one].unit in units]
@@ -123,7 +123,9 @@ def winners(table: Table) -> list[Winner]:
 COSTS_ASKED = {"latency": "Fastest", "memory": "Smallest", "energy": "Least energy"}
 
 
-def best(rows: Sequence[Row], values: Sequence[float | None], more: bool) -> int | None:
+def best(rows: Sequence[Row], values: Sequence[float | None], more: bool | None) -> int | None:
+    if more is None:
+        return None
     known = [
         (value, place)
         for place, (row, value) in enumerate(zip(rows, values, strict=True))

@@ -183,11 +183,11 @@ def ruling(found: Finding) -> tuple[str, str]:
 
 
 def beats(comparisons: Sequence[Comparison]) -> tuple[str, str]:
-    """Every arm better than the next; one that is worse or equivalent refutes."""
+    """Every arm better (or higher) than the next; one that is worse (or lower) or equivalent refutes."""
     outcomes = [one.outcome for one in comparisons]
-    if against := next((one for one in comparisons if one.outcome in ("worse", "equivalent")), None):
+    if against := next((one for one in comparisons if one.outcome in ("worse", "lower", "equivalent")), None):
         return "refuted", f"{against.outcome}: {against.reason}"
-    if all(outcome == "better" for outcome in outcomes):
+    if all(outcome in ("better", "higher") for outcome in outcomes):
         return "confirmed", comparisons[0].reason
     return "inconclusive", next(one.reason for one in comparisons if one.outcome == "undecided")
 
@@ -195,7 +195,7 @@ def beats(comparisons: Sequence[Comparison]) -> tuple[str, str]:
 def at_least(found: Finding) -> tuple[str, str]:
     """Not worse by more than the tolerance."""
     (comparison,), margin = found.comparisons, found.claim.tolerance or 0.0
-    interval, sign = comparison.interval, 1 if found.metric.higher_is_better else -1
+    interval, sign = comparison.interval, -1 if found.metric.higher_is_better is False else 1
     if interval is None:
         return "inconclusive", comparison.reason
     ends = sorted(sign * end * found.metric.scale for end in interval)

@@ -49,8 +49,13 @@ class RunArm:
     emit: Emit
     artifacts: list[Path | None] = field(default_factory=list)
     hold: Hold = field(default_factory=Hold)  # the worker's: one for all its arms
-    evidence: dict[str, float] = field(default_factory=dict)
     failed: bool = False
+    _take: Take = dict
+
+    @property
+    def evidence(self) -> dict[str, float]:
+        """Of the sample it has just answered: what acts at a seam may act until the answer is there."""
+        return self._take()
 
     def apply(self, subject: Subject) -> AbstractContextManager[None]:
         return self._announced(subject)
@@ -60,10 +65,9 @@ class RunArm:
         self.emit("acting", run=self.run)
         entered = False
         try:
-            with self.applied(subject) as take:
+            with self.applied(subject) as self._take:
                 entered = True
                 yield
-                self.evidence = take()
         except (Exception, SystemExit) as error:
             self.failed = True
             self.emit("failed", run=self.run, **told(error))

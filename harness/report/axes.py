@@ -27,7 +27,7 @@ class Axis:
     name: str
     title: str
     unit: str
-    higher_is_better: bool
+    higher_is_better: bool | None
 
     def of(self, row: Row) -> Estimate:
         """This row's. Unknown is None, with a reason."""

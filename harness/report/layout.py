@@ -15,6 +15,7 @@ from harness.report.words import COSTS, cost_name, sentences
 from harness.spec.records import Metric, Source
 
 UNKNOWN = "–"
+BETTER = {True: "more is better", False: "less is better", None: "neither more nor less is better"}
 MOST_STRATA = 40
 
 # Readings in these units have a column, those of COSTS first, but for:
@@ -144,8 +145,7 @@ def quality_grid(table: Table, index: int, metric: Metric, footnotes: Footnotes)
     columns.append(Column("score", tuple(scores), unit))
     if any(cell.comparison for cell in cells):
         columns += comparison_columns(cells, unit, footnotes)
-    better = "more is better" if metric.higher_is_better else "less is better"
-    return Grid(f"Quality: {metric.name}, {better}", tuple(columns))
+    return Grid(f"Quality: {metric.name}, {BETTER[metric.higher_is_better]}", tuple(columns))
 
 
 def strata_grid(table: Table, index: int, metric: Metric, footnotes: Footnotes) -> list[Grid]:
@@ -274,13 +274,13 @@ def asked(found: Compression) -> tuple[str, str]:
     return "", ""
 
 
-def best_of(rows: Sequence[Row], values: Sequence[float | None], more: bool) -> list[bool]:
-    """The best of at least two finished rows; the baseline does not compete."""
+def best_of(rows: Sequence[Row], values: Sequence[float | None], more: bool | None) -> list[bool]:
+    """The best of at least two finished rows, where there is a best; the baseline does not compete."""
     running = [
         value if row.role != "baseline" and row.finished else None for row, value in zip(rows, values, strict=True)
     ]
     known = [value for value in running if value is not None]
-    if len(known) < 2 or len(set(known)) == 1:
+    if more is None or len(known) < 2 or len(set(known)) == 1:
         return [False] * len(rows)
     top = max(known) if more else min(known)
     return [value == top for value in running]

@@ -39,6 +39,11 @@ def tradeoffs(report: Report, x: str, y: str) -> list[Tradeoff]:
         UsageError: no table has.
     """
     across, up = ({id(table): one for table, one in require(report, word)} for word in (x, y))
+    for one in (*across.values(), *up.values()):
+        if one.higher_is_better is None:
+            raise UsageError(
+                f"neither more nor less {one.name} is better, so it spans no frontier; name another number"
+            )
     found = [
         tradeoff(table, across[id(table)], up[id(table)])
         for table in report.tables
@@ -51,7 +56,9 @@ def tradeoffs(report: Report, x: str, y: str) -> list[Tradeoff]:
 
 def tradeoff(table: Table, x: Axis, y: Axis) -> Tradeoff:
     points = [[nan(axis.of(row).value) for axis in (x, y)] for row in table.rows]
-    return Tradeoff(table, x, y, tuple(map(bool, frontier(points, [x.higher_is_better, y.higher_is_better]))))
+    return Tradeoff(
+        table, x, y, tuple(map(bool, frontier(points, [bool(x.higher_is_better), bool(y.higher_is_better)])))
+    )
 
 
 def nan(value: float | None) -> float:

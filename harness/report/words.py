@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from harness.report.model import CostCell, QualityCell, Row
 from harness.report.units import p_value, places_for
+from harness.stats.paired import DECIDED
 
 OUTCOMES = {
     "better": "better than {0}",
     "worse": "worse than {0}",
+    "higher": "higher than {0}",
+    "lower": "lower than {0}",
     "equivalent": "equivalent to {0}",
     "undecided": "undecided against {0}",
 }
@@ -66,7 +69,7 @@ def quality_words(cell: QualityCell, against: str) -> str:
     p = found.p if found.p_adjusted is None else found.p_adjusted
     chance = "" if p is None else f", p {'' if p < 0.001 else '= '}{p_value(p).replace('<', '< ')}"
     pairs = f"{found.differing} of {found.n} pairs differ"
-    why = "" if found.outcome in ("better", "worse") else f"; {found.reason}"
+    why = "" if found.outcome in DECIDED else f"; {found.reason}"
     return f"{words}: {difference}{chance}, {pairs}{why}."
 
 

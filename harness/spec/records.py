@@ -14,7 +14,7 @@ class Metric:
 
     name: str
     unit: str  # "%", "nats", "" ...
-    higher_is_better: bool
+    higher_is_better: bool | None  # None: neither is, it describes
     aggregation: str = "macro_mean"  # over strata; "mean" over samples
     scale: float = 1.0  # a score times this is in `unit`
     weight: str | None = None  # the score that says how much each sample counts, itself shown nowhere

@@ -2,7 +2,8 @@
 
 What may be said is one of four outcomes. `better` and `worse` need an interval without 0, p ≤ 0.05
 and six differing pairs; `equivalent` needs the whole interval within the margin, 1 % of the
-baseline's value; all else is `undecided`.
+baseline's value; all else is `undecided`. Of a quantity that only describes, `higher` and `lower`
+take the place of better and worse.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ ALPHA = 0.05
 POWER = 0.80
 MARGIN = 0.01
 FEWEST_SEEDS = 5
+DECIDED = ("better", "worse", "higher", "lower")
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class Comparison:
     n: int  # pairs
     differing: int  # pairs that differ
     mde: float | None  # the smallest true difference found in 80 of 100 such studies
-    outcome: str  # better worse equivalent undecided
+    outcome: str  # better worse (higher lower) equivalent undecided
     reason: str
     test: str = ""  # what gave p and interval
     p_adjusted: float | None = None  # p, allowing for the other comparisons made beside this one
@@ -148,7 +150,7 @@ def compare(
     clusters: Sequence[Hashable] | None = None,
     *,
     weights: ArrayLike | None = None,
-    higher_is_better: bool = True,
+    higher_is_better: bool | None = True,
     margin: float = MARGIN,
     seed: int = SEED,
 ) -> Comparison:
@@ -205,7 +207,7 @@ def _compare_means(before: Array, after: Array, of: Design, seed: int) -> Compar
     )
 
 
-def judge(found: Comparison, units: int, margin: float, higher_is_better: bool) -> Comparison:
+def judge(found: Comparison, units: int, margin: float, higher_is_better: bool | None) -> Comparison:
     """`found` with its outcome; `units` is how many contexts differ, `margin` is in the scores' own unit."""
     delta, interval, p = found.delta, found.interval, found.p
     if delta is None or interval is None or p is None:
@@ -220,8 +222,9 @@ def judge(found: Comparison, units: int, margin: float, higher_is_better: bool) 
         return replace(found, reason="the interval holds 0")
     if p > ALPHA:
         return replace(found, reason=f"p = {p:.3f} is above {ALPHA}")
-    better = (delta > 0) == higher_is_better
-    return replace(found, outcome="better" if better else "worse", reason="the interval excludes 0")
+    words = ("higher", "lower") if higher_is_better is None else ("better", "worse")
+    outcome = words[0] if (delta > 0) == (higher_is_better is not False) else words[1]
+    return replace(found, outcome=outcome, reason="the interval excludes 0")
 
 
 # Many comparisons at once.
@@ -245,7 +248,7 @@ def adjust(comparisons: Sequence[Comparison]) -> list[Comparison]:
 
 
 def _adjusted(found: Comparison, p: float | None) -> Comparison:
-    if p is not None and p > ALPHA and found.outcome in ("better", "worse"):
+    if p is not None and p > ALPHA and found.outcome in DECIDED:
         reason = f"p = {p:.3f} once adjusted for the comparisons beside it"
         return replace(found, p_adjusted=p, outcome="undecided", reason=reason)
     return replace(found, p_adjusted=p)
@@ -255,7 +258,7 @@ def _adjusted(found: Comparison, p: float | None) -> Comparison:
 
 
 def compare_seeds(
-    baseline: ArrayLike, candidate: ArrayLike, *, higher_is_better: bool = True, margin: float = MARGIN
+    baseline: ArrayLike, candidate: ArrayLike, *, higher_is_better: bool | None = True, margin: float = MARGIN
 ) -> Comparison:
     """Compares trainings or builds pair by pair, one value per seed: paired t test and interval.
 

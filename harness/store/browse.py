@@ -430,7 +430,7 @@ class Hard(NamedTuple):
     target: Any
 
 
-def hardness(store: Store, study_id: int, metric: str, least: float, higher_is_better: bool) -> list[Hard]:
+def hardness(store: Store, study_id: int, metric: str, least: float, higher_is_better: bool | None) -> list[Hard]:
     """Each sample with how many runs got it right: those whose score is at least (or at most) `least`."""
     hit = score.value >= least if higher_is_better else score.value <= least
     right = case((hit, 1), else_=0)

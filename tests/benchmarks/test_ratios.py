@@ -137,6 +137,35 @@ def test_methods_that_share_a_prefill_against_one_after_another(benchmark):
     tell(f"{len(arms)} runs sharing a prefill / one after another", ratio, 0.6)
 
 
+@pytest.mark.parametrize("version", [1, 2])
+def test_mirostat_against_a_decode_step(benchmark, version):
+    """What Mirostat takes for a token, beside greedy decoding's step, after 1,024 tokens of context."""
+    import torch
+
+    from harness_plugins.subjects.causal_lm.sampling import Chooser
+
+    steps, request = 16, request_of(1)
+    mirostat = registry().method("mirostat").build({"version": version})
+    with torch.inference_mode():
+        branch = subject().prefill(request, frozenset())
+        cache, (logits,) = branch.cache, subject().feed([branch.cache], [request["question"]])
+
+        def sample():
+            with mirostat.apply(subject()):
+                samplers = [begin() for begin in subject()._next_token]
+                chooser = Chooser.of({}, 0, samplers, subject().device)
+            for _ in range(steps):
+                chooser.choose(logits)
+
+        def decode():
+            row = logits
+            for _ in range(steps):
+                (row,) = subject().feed([cache], [[int(row.argmax())]])
+
+        ratio = alternating(benchmark, sample, decode, rounds=7)
+    tell(f"a token of Mirostat {version} / a decode step", ratio, 0.03)
+
+
 def test_help_against_its_bare_imports(benchmark):
     def run(*command):
         subprocess.run(command, check=True, capture_output=True)

@@ -88,7 +88,8 @@ class HF(Model):
         shared, each = prefilled_and_fed(request)
         fed = shared + arms * each
         step = facts["parameters"] * width / bytes_s
-        decode = request.get("new_tokens", 0) * step * (1 + 0.2 * (arms - 1))
+        sequences = arms * len(request.get("seeds", [0]))
+        decode = request.get("new_tokens", 0) * step * (1 + 0.2 * (sequences - 1))
         decode += arms * step * sum(len(one["continuation"]) for one in request.get("score", ()) if decoded(one))
         return float(2 * facts["parameters"] * fed / flops_s + decode)
 

@@ -7,8 +7,13 @@ A request to a causal language model is a plain dict:
     new_tokens how many tokens to decode at most
     stop       token ids that end decoding; none: always `new_tokens`
     halt       token ids that end it and are kept (may be left out)
+    banned     token ids that are never chosen (may be left out)
+    surprise   true: how surprising each token was, in bits (may be left out)
+    seeds      a continuation for each of these numbers, which seed what is drawn for it (may be left out:
+               one continuation, seeded by its context)
 
-and its output is `{"tokens": [ids]}`, stop ids left out. Or it asks how likely given texts are:
+and its output is `{"tokens": [ids]}`, stop ids left out, with `surprises` where asked for; with `seeds`,
+`{"continuations": [one such for each]}`. Or it asks how likely given texts are:
 
     score      [{context, question, continuation}, ...], token ids each; an item may say in which
                phase: "decode" (token by token), "prefill" (all of it prefilled at once, and scored there)
@@ -37,6 +42,9 @@ class CausalLM(Subject):
         "prefill": Seam("called with token ids and how many last logits are wanted, in place of the prefill"),
         "weights": Seam(
             "called once with the Layers of all blocks that have weights, to put others in place", held=True
+        ),
+        "next_token": Seam(
+            "called for each sequence, gives what is called with each Step of it: see Sampler", shared=True
         ),
     }
 

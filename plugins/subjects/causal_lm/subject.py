@@ -1,4 +1,4 @@
-"""A loaded causal language model: prefills once for many methods, lets them act, decodes greedily."""
+"""A loaded causal language model: prefills once for many methods, lets them act, decodes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import inspect
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 from zlib import crc32
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from harness.api import Arm, Reading, Response
 
-from . import scoring
+from . import sampling, scoring
 from .attention import Batch, install
 from .blocks import Blocks
 from .cache import Cache, Layer
@@ -24,6 +24,7 @@ from .linears import Linears
 from .plugin import CausalLM
 from .prefilling import Prefilled, adopted, unrouted
 from .rotation import Rotation
+from .sampling import Chooser, Sampling
 
 # Sequences decoded in one step. Below three it is no faster on a CPU, whose product of a matrix with
 # one vector is its fastest; alone, a sequence gives bit for bit what transformers gives.
@@ -38,6 +39,7 @@ class Branch:
     logits: Tensor  # of the next token, [vocabulary]
     observed: dict[str, float]
     told: tuple[Tensor, ...] = ()  # of the last tokens of the context, where they are scored: see scoring.told
+    chooser: Chooser = field(default_factory=Chooser)
     tokens: list[int] = field(default_factory=list)
     finished: bool = False
 
@@ -56,6 +58,7 @@ class LoadedCausalLM(CausalLM):
         self._after_prefill: list[Callable[[Cache], None]] = []
         self._prefill: list[Callable[[list[int], int], Prefilled]] = []
         self._attention = attention
+        self._next_token: list[Callable[[], Sampling]] = []
 
     @torch.no_grad()
     def verify(self) -> None:
@@ -76,7 +79,12 @@ class LoadedCausalLM(CausalLM):
     def at(self, seam: str, action: Callable[..., Any]) -> AbstractContextManager[None]:
         if seam in ("blocks", "weights"):
             return {"blocks": self.blocks.at, "weights": self.linears.at}[seam](action)
-        return self._acting({"after_prefill": self._after_prefill, "prefill": self._prefill}[seam], action)
+        acting: dict[str, list[Any]] = {
+            "after_prefill": self._after_prefill,
+            "prefill": self._prefill,
+            "next_token": self._next_token,
+        }
+        return self._acting(acting[seam], action)
 
     @contextmanager
     def _acting(self, actions: list[Any], action: Callable[..., Any]) -> Iterator[None]:
@@ -112,29 +120,31 @@ class LoadedCausalLM(CausalLM):
             yield from super().answer(request, apart)
             return
         prefilled = self.prefill(request, needs)
-        if self.dtype != torch.float32 or len(sharing) < FEWEST_TOGETHER:
+        sequences = len(request.get("seeds", [0]))
+        if not self._together(sequences * len(sharing)):
             yield from self._answer_apart(request, prefilled, sharing)
         else:
-            for start in range(0, len(sharing), MOST_TOGETHER):
-                yield from self._answer_together(request, prefilled, sharing[start : start + MOST_TOGETHER])
+            size = max(1, MOST_TOGETHER // sequences)
+            for start in range(0, len(sharing), size):
+                yield from self._answer_together(request, prefilled, sharing[start : start + size])
         del prefilled
         yield from super().answer(request, apart)
 
     def _answer_together(
         self, request: dict[str, Any], prefilled: Branch, arms: Sequence[Arm]
     ) -> Iterable[tuple[Arm, Response]]:
-        branches = []
+        begun = []
         for arm in arms:
             with arm.apply(self):
-                branches.append((arm, self.act(prefilled.cache.branch(), prefilled.logits)))
+                begun.append((arm, self.begin(prefilled.cache.branch(), prefilled.logits, request)))
         try:
-            self.decode([branch for _, branch in branches], request)
+            self.decode([branch for _, branches in begun for branch in branches], request)
         except Exception:
             # Whose method raised is not known here: decode arm by arm, each inside its own context.
-            yield from self._answer_apart(request, prefilled, [arm for arm, _ in branches])
+            yield from self._answer_apart(request, prefilled, [arm for arm, _ in begun])
             return
-        for arm, branch in branches:
-            yield arm, self.response(branch)
+        for arm, branches in begun:
+            yield arm, self.response(branches, request)
 
     def _answer_apart(
         self, request: dict[str, Any], prefilled: Branch, arms: Sequence[Arm]
@@ -142,9 +152,7 @@ class LoadedCausalLM(CausalLM):
         for arm in arms:
             response = None
             with arm.apply(self):
-                branch = self.act(prefilled.cache.branch(), prefilled.logits)
-                self.decode([branch], request)
-                response = self.response(branch)
+                response = self._continued(prefilled.cache.branch(), prefilled.logits, request)
             if response is not None:
                 yield arm, response
 
@@ -154,10 +162,17 @@ class LoadedCausalLM(CausalLM):
         if "score" in request:
             return scoring.respond(self, request, lambda context: scoring.prefill(self, context, needs))
         prefilled = self.prefill(request, needs)
-        branch = self.act(prefilled.cache, prefilled.logits)
-        del prefilled
-        self.decode([branch], request)
-        return self.response(branch)
+        return self._continued(prefilled.cache, prefilled.logits, request)
+
+    def _continued(self, cache: Cache, logits: Tensor, request: dict[str, Any]) -> Response:
+        branches = self.begin(cache, logits, request)
+        for group in [branches] if self._together(len(branches)) else [[branch] for branch in branches]:
+            self.decode(group, request)
+        return self.response(branches, request)
+
+    def _together(self, sequences: int) -> bool:
+        """Whether so many are decoded in one step."""
+        return self.dtype == torch.float32 and sequences >= FEWEST_TOGETHER
 
     def prefill(self, request: dict[str, Any], needs: frozenset[Any], scored: int = 0) -> Branch:
         """A context in a cache of its own, with the scores of its last tokens where these are asked for."""
@@ -189,8 +204,24 @@ class LoadedCausalLM(CausalLM):
         }
         return Branch(cache, logits, observed)
 
+    def begin(self, cache: Cache, logits: Tensor, request: dict[str, Any]) -> list[Branch]:
+        """Lets what is applied act on a prefilled cache; a branch for each sequence that is asked for.
+
+        What is at `next_token` now chooses their tokens to the end, also once it is applied no more.
+        """
+        first, seeds = self.act(cache, logits), request.get("seeds", [cache.text])
+        return [
+            replace(
+                first,
+                cache=scoring.own(first.cache, last=number == len(seeds)),
+                chooser=Chooser.of(request, seed, [begin() for begin in self._next_token], self.device),
+                tokens=[],
+            )
+            for number, seed in enumerate(seeds, start=1)
+        ]
+
     def decode(self, branches: Sequence[Branch], request: dict[str, Any]) -> None:
-        """Feeds the question, then decodes greedily, all branches in step; extends their tokens."""
+        """Feeds the question, then decodes, all branches in step; extends their tokens."""
         question, stop, halt = request["question"], set(request["stop"]), set(request.get("halt", ()))
         steered = self.blocks.steered
         if not steered:
@@ -213,7 +244,7 @@ class LoadedCausalLM(CausalLM):
             if not going:
                 break
             for branch in going:
-                token = int(branch.logits.argmax())
+                token = branch.chooser.choose(branch.logits)
                 branch.finished = token in stop or token in halt
                 if token not in stop:
                     branch.tokens.append(token)
@@ -239,9 +270,14 @@ class LoadedCausalLM(CausalLM):
         )
         return output.logits
 
-    def response(self, branch: Branch) -> Response:
-        observed = branch.observed | {"end_resident_bytes": float(branch.cache.resident_bytes())}
-        return Response({"tokens": branch.tokens}, observed | self.blocks.observed() | self.linears.observed())
+    def response(self, branches: Sequence[Branch], request: dict[str, Any]) -> Response:
+        """The bytes are those of one sequence: its context is what methods acted on."""
+        first = branches[0]
+        observed = first.observed | {"end_resident_bytes": float(first.cache.resident_bytes())}
+        observed |= self.blocks.observed() | self.linears.observed()
+        observed |= sampling.observed([branch.chooser for branch in branches])
+        outputs = [{"tokens": branch.tokens} | branch.chooser.told(len(branch.tokens)) for branch in branches]
+        return Response({"continuations": outputs} if "seeds" in request else outputs[0], observed)
 
     def durations(self, start_ns: int, marks: Sequence[tuple[str, int]], end_ns: int) -> list[Reading]:
         """TTFT: request handed over until its first token is usable on the host. TPOT: (last − first) / (n − 1).

@@ -58,6 +58,6 @@ def make(context: int = 96, question: int = 5, new_tokens: int = 6) -> Toy:
             (name, len(one._forward_hooks), len(one._forward_pre_hooks)) for name, one in subject.model.named_modules()
         ]
         hidden = [name for name, one in subject.model.named_modules() if "forward" in vars(one)]
-        return weights, hooks, hidden, list(subject._after_prefill), subject.marker
+        return weights, hooks, hidden, list(subject._after_prefill), list(subject._next_token), subject.marker
 
     return Toy(subject, request, state, Characters())
