@@ -372,8 +372,11 @@ def inputs_of(registry: Registry, stack: Stack, bench: Bench) -> list[dict[str, 
             }
         )
         own = type(method).materials is not Method.materials
-        if method.traits.prepares == "trains" and not own and not bench.training:
-            raise IncompatibleError(f"{method.name} trains, and task {bench.task.name} has nothing to train on")
+        does = method.traits.prepares
+        if does in ("trains", "calibrates") and not own and not bench.training:
+            raise IncompatibleError(
+                f"{method.name} {does}, and task {bench.task.name} has no data for that as it is set"
+            )
     return found
 
 

@@ -80,7 +80,7 @@ class LoadedImageClassifier(ImageClassifier):
         groups: list[dict[str, Any]] | None = None,
     ) -> None:
         """Trains on, from where a network is, with the task's budget and rate for that."""
-        self.fit(network, preparation, objective, groups, **preparation.training["finetune"])
+        self.fit(network, preparation, objective, groups, **preparation.training.get("finetune", {}))
 
     def calibration(self, preparation: Preparation, count: int | None = None) -> torch.Tensor:
         """Training images, the first `count`, normalised, neither moved nor flipped."""

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from harness.api import HarnessError, Preparation, Reading
+from harness.api import HarnessError, Preparation, Reading, UsageError
 
 Terms: TypeAlias = dict[str, torch.Tensor]
 # (network, images, labels, share of the steps done) → logits, and the terms whose sum is minimised
@@ -52,6 +52,8 @@ def fit(
     `groups` are the optimiser's, where not all parameters are treated alike; a group with `constant`
     keeps its rate. Terms named with a leading `_` are recorded and not minimised.
     """
+    if "recipe" not in preparation.training:
+        raise UsageError("this task has images to calibrate on and no recipe to train by; run it on another task")
     recipe = {**preparation.training["recipe"], **(changes or {})}
     data = Data(preparation.training["images"], mean, std, device)
     optimiser = torch.optim.SGD(

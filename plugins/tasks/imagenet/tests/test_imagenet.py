@@ -1,0 +1,113 @@
+import os
+import zipfile
+from base64 import b64decode
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from harness.api import Device, IncompatibleError, KnobError, SourceError, UsageError
+from harness_plugins.models.torchvision.loading import Crop
+from harness_plugins.models.torchvision.plugin import TorchVision
+from harness_plugins.tasks.imagenet.plugin import ImageNet
+
+DATA = Path(os.environ.get("HARNESS_TEST_DATA", "/nowhere"))
+
+
+def photograph(number, size=(6, 4)):
+    held = BytesIO()
+    Image.fromarray(np.random.default_rng(number).integers(0, 256, (*size[::-1], 3), np.uint8)).save(held, "PNG")
+    return held.getvalue()
+
+
+def folder(tmp_path, classes=1000):
+    for number in range(classes):
+        (tmp_path / f"n{number:04d}").mkdir()
+        (tmp_path / f"n{number:04d}" / "a.png").write_bytes(photograph(number))
+    return str(tmp_path)
+
+
+def test_class_folders_are_numbered_in_the_order_of_their_names(tmp_path):
+    task = ImageNet(path=folder(tmp_path), cropped=True, samples=900)
+    samples = task.make_samples(None, 0)
+
+    assert task.sources()[0].count == 1000
+    assert task.sources()[0].note.startswith("not the 50,000 of the validation split")
+    assert len(samples) == 900
+    for sample in (samples[0], samples[899]):
+        number = sample.target
+        assert (sample.stratum, sample.prompt) == (f"n{number:04d}", f"n{number:04d}/a.png")
+        stored = np.asarray(Image.open(BytesIO(photograph(number))))
+        assert b64decode(sample.request["image"]) == stored.tobytes()
+        assert sample.request["size"] == [4, 6]
+
+
+def test_an_archive_of_named_files_is_the_same_and_a_file_of_labels_goes_before_names(tmp_path):
+    with zipfile.ZipFile(tmp_path / "images.zip", "w") as archive:
+        for number in range(1000):
+            archive.writestr(f"n{number:04d}_thing.png", photograph(number))
+    (tmp_path / "labels.txt").write_text("".join(f"n{number:04d}_thing.png {999 - number}\n" for number in range(1000)))
+    by_name, by_file = (
+        ImageNet(path=str(tmp_path / "images.zip"), labels=labels, cropped=True).make_samples(None, 0)[0]
+        for labels in (None, str(tmp_path / "labels.txt"))
+    )
+
+    assert by_name.stratum == f"n{by_name.target:04d}"
+    assert by_file.target == 999 - by_name.target
+
+
+def test_what_calibrates_sees_images_that_are_never_tested(tmp_path):
+    task = ImageNet(path=folder(tmp_path), cropped=True, samples=900, calibration=100)
+    tested = {sample.request["image"] for sample in task.make_samples(None, 0)}
+    with np.load(task.training(None, 0)["images"]) as held:
+        seen = {one.tobytes() for one in held["pixels"]}
+
+    assert len(seen) == 100
+    assert not seen & {b64decode(one) for one in tested}
+
+
+def test_the_shorter_side_is_resized_and_the_centre_cut_as_torchvision_does():
+    transforms = pytest.importorskip("torchvision.transforms")
+    theirs = transforms.Compose([transforms.Resize(30), transforms.CenterCrop(25)])
+    for size in ((80, 47), (47, 80), (30, 64)):
+        image = Image.open(BytesIO(photograph(1, size)))
+        assert np.array_equal(np.asarray(Crop(30, 25, "bilinear")(image)), np.asarray(theirs(image)))
+
+
+def test_what_cannot_be_asked_is_said_in_a_sentence(tmp_path):
+    few = folder(tmp_path, classes=3)
+    with pytest.raises(UsageError, match=r"needs task\.path"):
+        ImageNet().sources()
+    with pytest.raises(SourceError, match="images of 3 classes by folder"):
+        ImageNet(path=few).sources()
+    (tmp_path / "labels.txt").write_text("n0000/a.png 7\nn0001/a.png 8\n")
+    with pytest.raises(SourceError, match=r"to 1 images, n0002/a\.png first"):
+        ImageNet(path=few, labels=str(tmp_path / "labels.txt")).sources()
+    (tmp_path / "labels.txt").write_text("n0000/a.png 7\nn0001/a.png 8\nn0002/a.png 1000\n")
+    with pytest.raises(SourceError, match="no class from 0 to 999"):
+        ImageNet(path=few, labels=f"{tmp_path}/labels.txt").sources()
+    (tmp_path / "three.txt").write_text("n0000/a.png 7\nn0001/a.png 8\nn0002/a.png 9\n")
+    with pytest.raises(KnobError, match="ask for 1 at most"):
+        ImageNet(path=few, labels=str(tmp_path / "three.txt"), samples=2, calibration=2).sources()
+    with pytest.raises(IncompatibleError, match="resized and cropped"):
+        ImageNet().check({"classes": 1000, "channels": 3})
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (DATA / "imagenet1000").exists(), reason="HARNESS_TEST_DATA names no folder with photographs")
+def test_mobilenet_v2_is_right_on_as_many_photographs_as_with_torchvision_alone():
+    weights = os.environ.get("HARNESS_TEST_MOBILENET")
+    if not weights:
+        pytest.skip("HARNESS_TEST_MOBILENET names no checkpoint of MobileNetV2")
+    path = str(DATA / "imagenet1000" / "images.zip")
+    task = ImageNet(path=path, cropped=True, samples=1000, calibration=0)
+    model = TorchVision(checkpoint=weights)
+    subject = model.load(model.fetch(), Device("cpu", 1))
+    scores = [
+        task.score(sample, subject.respond(sample.request, frozenset()).output, None)
+        for sample in task.make_samples(None, 0)
+    ]
+
+    assert [sum(one[place].value for one in scores) for place in (0, 1)] == [772, 941]
