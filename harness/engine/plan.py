@@ -374,9 +374,7 @@ def inputs_of(registry: Registry, stack: Stack, bench: Bench) -> list[dict[str, 
         own = type(method).materials is not Method.materials
         does = method.traits.prepares
         if does in ("trains", "calibrates") and not own and not bench.training:
-            raise IncompatibleError(
-                f"{method.name} {does}, and task {bench.task.name} has no data for that as it is set"
-            )
+            raise IncompatibleError(f"{method.name} {does}, and task {bench.task.name} as set has no data for that")
     return found
 
 

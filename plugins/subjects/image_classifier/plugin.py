@@ -9,7 +9,7 @@ and its output is `{"logits": [one for each class]}`. Normalisation is the model
 `input` mark, so that it is never counted as the network's time. What it may be trained on is
 
     images     a file of numpy's (.npz): `pixels`, uint8 [images, height, width, channels], and `labels`
-    recipe     how to train: the settings of `task.py: ImageTask` from `steps` to `flip`
+    recipe     how to train: the settings of `task.py: TrainingTask` from `steps` to `flip`
     finetune   what of the recipe is otherwise for what goes on from a trained network: `steps`, `lr`
 """
 

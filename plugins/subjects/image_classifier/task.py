@@ -24,19 +24,9 @@ class Images(NamedTuple):
 
 @dataclass(frozen=True)
 class ImageTask(Task):
-    """Which class an image shows. A task says what its test and training images are, and its recipe's defaults."""
+    """Which class an image shows. A task says what its test images are."""
 
     samples: int = knob(1000, low=1, hashed=False, help="test images, of all there are in an order drawn by seed")
-    steps: int = knob(1000, low=1, help="of training, a batch each")
-    batch: int = knob(128, low=1, help="images a step")
-    lr: float = knob(0.1, low=0.0, help="learning rate at first; a tenth of it after each milestone")
-    momentum: float = knob(0.9, low=0.0, high=1.0, help="of SGD")
-    weight_decay: float = knob(1e-4, low=0.0, help="of all weights")
-    milestones: tuple[float, ...] = knob((0.5, 0.75), help="shares of the steps after which the rate falls")
-    crop: int = knob(4, low=0, help="pixels by which training images are moved at most")
-    flip: bool = knob(True, help="whether training images are flipped by chance")
-    finetune_steps: int = knob(80, low=1, help="of what goes on from a trained model, a batch each")
-    finetune_lr: float = knob(0.01, low=0.0, help="learning rate at first of what goes on from a trained model")
 
     subjects = frozenset({"image-classifier"})
     classes: ClassVar[Sequence[str]]
@@ -50,10 +40,6 @@ class ImageTask(Task):
     def test_images(self) -> Images:
         raise NotImplementedError
 
-    def train_images(self, seed: int) -> Images | None:
-        """None: there are none."""
-        return None
-
     def check(self, facts: Mapping[str, Any]) -> None:
         for what in ("classes", "channels"):
             mine = len(self.classes) if what == "classes" else self.channels
@@ -64,21 +50,13 @@ class ImageTask(Task):
         return self.samples
 
     def sources(self) -> list[Source]:
-        images, train = self.test_images(), self.train_images(0)
+        images = self.test_images()
         if self.samples > len(images.labels):
             raise KnobError(
                 f"task.samples={self.samples}, but {images.source.name} has {len(images.labels)} test images; "
                 "ask for no more"
             )
-        return [images.source, *([train.source] if train else [])]
-
-    def training(self, processor: Any, seed: int) -> dict[str, Any]:
-        images = self.train_images(seed)
-        if images is None:
-            return {}
-        recipe = {name: self.settings()[name] for name in RECIPE}
-        finetune = {"steps": self.finetune_steps, "lr": self.finetune_lr}
-        return {"images": kept(images), "recipe": recipe, "finetune": finetune}
+        return [images.source]
 
     def make_samples(self, processor: Any, seed: int) -> Sequence[Sample]:
         images = self.test_images()
@@ -111,6 +89,38 @@ class ImageTask(Task):
 
     def answer_text(self, output: dict[str, Any], processor: Any) -> str:
         return self.classes[output["logits"].index(max(output["logits"]))]
+
+
+@dataclass(frozen=True)
+class TrainingTask(ImageTask):
+    """With images to train on, and the recipe and budget of everything that is trained on them."""
+
+    steps: int = knob(1000, low=1, help="of training, a batch each")
+    batch: int = knob(128, low=1, help="images a step")
+    lr: float = knob(0.1, low=0.0, help="learning rate at first; a tenth of it after each milestone")
+    momentum: float = knob(0.9, low=0.0, high=1.0, help="of SGD")
+    weight_decay: float = knob(1e-4, low=0.0, help="of all weights")
+    milestones: tuple[float, ...] = knob((0.5, 0.75), help="shares of the steps after which the rate falls")
+    crop: int = knob(4, low=0, help="pixels by which training images are moved at most")
+    flip: bool = knob(True, help="whether training images are flipped by chance")
+    finetune_steps: int = knob(80, low=1, help="of what goes on from a trained model, a batch each")
+    finetune_lr: float = knob(0.01, low=0.0, help="learning rate at first of what goes on from a trained model")
+
+    def train_images(self, seed: int) -> Images | None:
+        """None: there are none."""
+        return None
+
+    def sources(self) -> list[Source]:
+        train = self.train_images(0)
+        return super().sources() + ([train.source] if train else [])
+
+    def training(self, processor: Any, seed: int) -> dict[str, Any]:
+        images = self.train_images(seed)
+        if images is None:
+            return {}
+        recipe = {name: self.settings()[name] for name in RECIPE}
+        finetune = {"steps": self.finetune_steps, "lr": self.finetune_lr}
+        return {"images": kept(images), "recipe": recipe, "finetune": finetune}
 
 
 def digest_of(pixels: Any, labels: Sequence[int]) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from harness.api import Task, hookimpl, knob
-from harness_plugins.subjects.image_classifier.task import Images, ImageTask
+from harness_plugins.subjects.image_classifier.task import Images, TrainingTask
 
 
 @dataclass(frozen=True)
-class Cifar10(ImageTask):
+class Cifar10(TrainingTask):
     # What the images are is hashed as a source; where they lie changes nothing.
     path: str | None = knob(None, hashed=False, help="folder with the images: cifar-10-batches-py, or PNG strips")
     steps: int = knob(80, low=1, help="of training, a batch each")

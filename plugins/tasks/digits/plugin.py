@@ -7,13 +7,13 @@ from functools import cache
 from random import Random
 
 from harness.api import Source, SourceError, Task, hookimpl, knob
-from harness_plugins.subjects.image_classifier.task import Images, ImageTask, digest_of
+from harness_plugins.subjects.image_classifier.task import Images, TrainingTask, digest_of
 
 TESTED, ALL = 500, 1797
 
 
 @dataclass(frozen=True)
-class Digits(ImageTask):
+class Digits(TrainingTask):
     samples: int = knob(TESTED, low=1, hashed=False, help="test images, of 500 in an order drawn by seed")
     labelled: int | None = knob(
         None, low=10, high=ALL - TESTED, help="training images, drawn by seed; null for all 1,297"
