@@ -199,3 +199,12 @@ def test_what_can_not_be_run_here_says_why(desk):
     verdict = desk.judge(desk.claim("stone"))
 
     assert (verdict.word, verdict.reason) == ("not run", "can't be run here: there is no stone here")
+
+
+def test_runs_that_settle_nothing_decide_nothing_however_clear_they_are(desk, monkeypatch):
+    why = "size 500 finds again what was there before"
+    monkeypatch.setattr(desk.registry.methods["shrink"], "unfit", lambda self, facts: why)
+    claim = desk.claim()
+    desk.put(claim, "task.samples=40")
+
+    assert (desk.judge(claim).word, desk.judge(claim).reason) == ("inconclusive", why)

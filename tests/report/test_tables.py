@@ -50,6 +50,33 @@ def test_compression_is_shown_as_asked_and_achieved(report):
     assert column(grid, "removed")[:3] == ["0.0%", "75.0% → 74.8%", "50.0% → 50.1%"]
 
 
+def with_weights(make, resident):
+    """The baseline and a method that left `resident` of the 1,000 bytes of weights; None: it acts on none."""
+    rows = [*make.samples(1, resident=1000), *make.samples(2, resident=1000)]
+    for row in rows[24:] if resident is not None else ():
+        row["observed"] |= {"weight_resident_bytes": resident, "weight_full_bytes": 1000.0}
+    answers = [*make.scores(1, [1] * 24), *make.scores(2, [1] * 23 + [0])]
+    return compare_study(
+        make.study([make.run(1), make.run(2, "knorm", about={"nominal": {"bits": 4.0}})], rows, answers)
+    )
+
+
+def test_bytes_of_weights_have_a_column_of_their_own_and_whole_caches_none(make):
+    (grid,) = page(with_weights(make, 250.0)).quality
+
+    assert column(grid, "weights") == ["", "75.0%"]
+    assert "removed" not in [one.header for one in grid.columns]
+    (table,) = with_weights(make, 250.0).tables
+    assert [row.compression.weights for row in table.rows] == [None, 0.75]
+
+
+def test_without_methods_that_act_on_weights_there_is_no_such_column(make):
+    (grid,) = page(with_weights(make, None)).quality
+
+    assert "weights" not in [one.header for one in grid.columns]
+    assert column(grid, "removed") == ["0.0%", "0.0%"]
+
+
 def test_the_best_of_what_competes_is_bold_and_the_baseline_does_not(report):
     shown = page(report)
 

@@ -10,6 +10,7 @@ from harness_plugins.pruning.wanda.algorithm import norms, scores
 from harness_plugins.pruning.wanda.plugin import Wanda
 from harness_plugins.subjects.causal_lm.calibration import Walk
 from harness_plugins.subjects.causal_lm.masks import lowest_of_rows
+from harness_plugins.subjects.causal_lm.toy import make
 
 SMALL = Wanda(calibration_texts=3, calibration_tokens=24)
 
@@ -63,7 +64,7 @@ def test_the_walk_ends_where_the_model_does():
 
 def test_norms_are_of_what_the_pruned_blocks_before_make():
     """The same by hooks on whole passes of a model that is pruned block by block."""
-    subject = toy_of("causal-lm").subject
+    subject = make().subject  # one of its own, as it is written into
     found = norms(subject, texts(), SMALL.mask, lambda: None)
     layers = subject.model.model.layers
     for block in range(4):

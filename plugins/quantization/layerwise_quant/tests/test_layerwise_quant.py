@@ -16,6 +16,7 @@ from harness_plugins.quantization.layerwise_quant.algorithm import (
 from harness_plugins.quantization.layerwise_quant.plugin import LayerwiseQuant
 from harness_plugins.quantization.rtn.plugin import RoundToNearest
 from harness_plugins.subjects.causal_lm.packed import PackedLinear
+from harness_plugins.subjects.causal_lm.toy import make
 
 SMALL = LayerwiseQuant(group=32, calibration_texts=2, calibration_tokens=24)
 
@@ -56,7 +57,7 @@ def test_the_least_important_blocks_get_the_low_bits(tmp_path):
 
 
 def test_a_block_that_adds_nothing_has_the_lowest_lim():
-    subject = toy_of("causal-lm").subject
+    subject = make().subject  # one of its own, as it is written into
     block = subject.model.model.layers[2]
     block.self_attn.o_proj.weight.data.zero_()
     block.mlp.down_proj.weight.data.zero_()
