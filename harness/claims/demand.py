@@ -60,7 +60,8 @@ def demand(claim: Claim, registry: Registry, composer: Composer | None = None) -
     model = registry.model(first.model.name).build(first.model.knobs)
     stack = Stack(tuple(registry.method(arm.name).build(arm.knobs) for arm in arms))
     by_seed = is_by_seed(stack, task, model)
-    each = 1 if by_seed else task.folds if metric.statistic else task.planned()
+    folded = metric.statistic is not None and metric.within == "cluster"
+    each = 1 if by_seed else task.folds if folded else task.planned()
     n = len(seeds) * each
     return Demand(claim, arms, first.task, first.model, first.model_name, first.device, metric, n)
 

@@ -45,6 +45,7 @@ class Events:
                 scores=tuple(scores),
                 evidence=dict(sample.evidence),
                 observed=dict(sample.observed),
+                output=dict(sample.output),
             )
             self._tell("sample_finished", sample=event)
 

@@ -25,6 +25,7 @@ from harness.report.notes import notes
 from harness.report.settings import telling, varying
 from harness.spec.identity import canonical
 from harness.spec.records import Metric
+from harness.stats import together
 from harness.stats.intervals import Estimate, mean
 from harness.stats.paired import Comparison, adjust, compare, compare_seeds
 
@@ -132,6 +133,8 @@ class Maker:
         usable = [pair for pair, doubt in zip(pairs, doubts, strict=True) if doubt is None]
         if not usable:
             return replace(cell, reason=doubts[0])
+        if metric.within == "stratum":
+            return replace(cell, comparison=self.by_cluster(usable, metric))
         trained = any(run.about.get("prepares") for run, _ in usable)
         return replace(cell, comparison=(self.by_seed if trained else self.by_sample)(usable, metric))
 
@@ -141,6 +144,8 @@ class Maker:
         if metric.aggregation not in AGGREGATIONS:
             unknown = f"{metric.name} is aggregated by {metric.aggregation}, which is not known"
             return QualityCell(metric, Estimate(None, None, 0, unknown))
+        if metric.within == "stratum":
+            return self.estimated_together(runs, metric)
         rows = pd.concat([labelled(self.data.scores(run.id, metric), run) for run in runs])
         reasons, of = rows["reason"].dropna(), strata(rows, metric)
         found = mean(
@@ -165,6 +170,40 @@ class Maker:
             for rows in each
         ]
         return tuple(one for one in found if one is not None)
+
+    def estimated_together(self, runs: Sequence[RunView], metric: Metric) -> QualityCell:
+        import pandas as pd
+
+        rows = pd.concat([labelled(self.data.columns(run.id, metric), run) for run in runs])
+        known = rows.dropna(subset=list(metric.of))
+        if known.empty:
+            return QualityCell(metric, Estimate(None, None, 0, "no sample has a score"))
+        of = {
+            str(name): together.together(str(metric.statistic), columns(part, metric))
+            for name, part in known.groupby("stratum")
+        }
+        values = {name: found.value for name, found in of.items() if found.value is not None}
+        return QualityCell(metric, together.estimate(grouped_rows(known, metric, [""])), strata=values)
+
+    def by_cluster(self, pairs: Sequence[Pair], metric: Metric) -> Comparison:
+        """A statistic of each stratum's samples together; what is drawn again is a cluster."""
+        import pandas as pd
+
+        keys, told = ["number", "prompt_hash"], list(metric.of[1:])
+        found = [
+            labelled(
+                self.data.columns(base.id, metric).merge(
+                    self.data.columns(run.id, metric)[[*keys, *told]], on=keys, suffixes=("", " after")
+                ),
+                run,
+            )
+            for run, base in pairs
+            if base is not None
+        ]
+        rows = pd.concat(found).dropna(subset=[*metric.of, *(f"{name} after" for name in told)])
+        if rows.empty:
+            return compare([], [])
+        return together.compare(grouped_rows(rows, metric, ["", " after"]), higher_is_better=metric.higher_is_better)
 
     def by_sample(self, pairs: Sequence[Pair], metric: Metric) -> Comparison:
         import pandas as pd
@@ -219,6 +258,17 @@ def unlike(run: RunView, baseline: RunView | None) -> str | None:
 
 def why_not_counted(run: RunView) -> str:
     return f"{run.status}: {run.reason or 'no reason given'}"
+
+
+def columns(rows: DataFrame, metric: Metric, arm: str = "") -> list[Array]:
+    truth, *told = metric.of
+    return [rows[name].to_numpy(np.float64) for name in (truth, *(f"{one}{arm}" for one in told))]
+
+
+def grouped_rows(rows: DataFrame, metric: Metric, arms: Sequence[str]) -> together.Grouped:
+    answers = [np.column_stack(columns(rows, metric, arm)[1:]) for arm in arms]
+    truth = columns(rows, metric)[0]
+    return together.grouped(str(metric.statistic), truth, answers, rows["stratum"].tolist(), rows["cluster"].tolist())
 
 
 def strata(rows: DataFrame, metric: Metric) -> list[str] | None:

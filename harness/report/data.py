@@ -43,18 +43,21 @@ class Data:
         weights = self._scores.get((run, metric.weight), self._no_scores)[["number", "value"]]
         return rows.merge(weights.rename(columns={"value": "weight"}), on="number")
 
+    def columns(self, run: int, metric: Metric) -> DataFrame:
+        """number, stratum, cluster, prompt_hash, and a column for each score of a statistic: a row a sample."""
+        columns = ["number", "stratum", "cluster", "prompt_hash"]
+        found = self._scores.get((run, metric.of[0]), self._no_scores)[columns]
+        for name in metric.of:
+            told = self._scores.get((run, name), self._no_scores)[["number", "value"]]
+            found = found.merge(told.rename(columns={"value": name}), on="number")
+        return found.sort_values("number")
+
     def _together(self, run: int, metric: Metric) -> DataFrame:
         """As `scores`, one row a cluster: it pairs with another run's of exactly the same samples."""
         import pandas as pd
 
-        first, *rest = (self._scores.get((run, name), self._no_scores) for name in metric.of)
-        for place, other in enumerate(rest):
-            first = first.merge(other[["number", "value"]], on="number", suffixes=("", f"_{place}"))
-        columns = ["value", *(f"value_{place}" for place in range(len(rest)))]
-        rows = []
-        for (stratum, cluster), part in first.sort_values("number").groupby(
-            ["stratum", "cluster"], sort=False, dropna=False
-        ):
+        first, columns, rows = self.columns(run, metric), list(metric.of), []
+        for (stratum, cluster), part in first.groupby(["stratum", "cluster"], sort=False, dropna=False):
             found = together(str(metric.statistic), [part[one].to_numpy(np.float64) for one in columns])
             rows.append(
                 {

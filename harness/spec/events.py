@@ -36,6 +36,7 @@ class SampleEvent:
     scores: tuple[Score, ...]
     evidence: dict[str, float]
     observed: dict[str, float]
+    output: dict[str, Plain]  # what the subject gave back
 
 
 @dataclass(frozen=True)

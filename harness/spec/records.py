@@ -18,8 +18,9 @@ class Metric:
     aggregation: str = "macro_mean"  # over strata; "mean" over samples
     scale: float = 1.0  # a score times this is in `unit`
     weight: str | None = None  # the score that says how much each sample counts, itself shown nowhere
-    statistic: str | None = None  # of a cluster's samples together, by harness.stats.together, a value a cluster ...
-    of: tuple[str, ...] = ()  # ... from these scores, truth first, themselves shown nowhere
+    statistic: str | None = None  # of many samples together, by harness.stats.together ...
+    of: tuple[str, ...] = ()  # ... from these scores, truth first, themselves shown nowhere ...
+    within: str = "cluster"  # ... a value a cluster; or "stratum", then a value a stratum, clusters drawn again
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "of", tuple(self.of))  # a list where it comes from JSON
