@@ -153,6 +153,7 @@ class Maker:
             of,
             rows["cluster"].tolist(),
             weights=weights(rows, metric),
+            shares=metric.statistic is None,
         )
         if found.value is None and not reasons.empty:
             found = found._replace(reason=str(reasons.iloc[0]))
@@ -216,6 +217,7 @@ class Maker:
             strata(rows, metric),
             rows["cluster"].tolist(),
             weights=weights(rows, metric),
+            shares=metric.statistic is None,
             higher_is_better=metric.higher_is_better,
         )
 

@@ -90,6 +90,7 @@ def mean(
     clusters: Sequence[Hashable] | None = None,
     *,
     weights: ArrayLike | None = None,
+    shares: bool = True,
     level: float = 0.95,
     seed: int = SEED,
 ) -> Estimate:
@@ -97,7 +98,7 @@ def mean(
 
     Zeros and ones that stand alone and weigh the same have Wilson's interval, which for equal strata
     is no narrower than a stratified one. Everything else has the stratified bootstrap over clusters,
-    widened where nearly all clusters share one value. NaN is left out.
+    widened where nearly all clusters share one value. NaN is left out. Without `shares` a one is no success.
     """
     array = np.asarray(values, np.float64)
     known = ~np.isnan(array)
@@ -106,7 +107,7 @@ def mean(
         return Estimate(None, None, 0, "no sample has a score")
     of = design(len(array), keep(strata, known), keep(clusters, known), kept_weights(weights, known))
     value = weighted_mean(array, of)
-    if of.plain and is_binary(array):
+    if shares and of.plain and is_binary(array):
         return Estimate(value, share(int(array.sum()), len(array), level), len(array))
     if len(of.blocks) < 2:
         return Estimate(value, None, len(array), "one context shows no spread")

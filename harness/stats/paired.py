@@ -150,6 +150,7 @@ def compare(
     clusters: Sequence[Hashable] | None = None,
     *,
     weights: ArrayLike | None = None,
+    shares: bool = True,
     higher_is_better: bool | None = True,
     margin: float = MARGIN,
     seed: int = SEED,
@@ -161,7 +162,8 @@ def compare(
       pooling adds the spread between strata, so the interval errs on the wide side.
     - Everything else: stratified bootstrap over contexts, p by swapping arms within contexts.
 
-    `margin` is relative to the baseline's value. Pairs with an unknown (NaN) score are left out.
+    `margin` is relative to the baseline's value; without `shares` zeros and ones are means of many.
+    Pairs with an unknown (NaN) score are left out.
     """
     before, after = np.asarray(baseline, np.float64), np.asarray(candidate, np.float64)
     known = ~(np.isnan(before) | np.isnan(after))
@@ -169,7 +171,9 @@ def compare(
     if len(before) == 0:
         return Comparison(None, None, None, 0, 0, None, "undecided", "no sample in common")
     of = design(len(before), keep(strata, known), keep(clusters, known), kept_weights(weights, known))
-    raw = (_compare_binary if of.plain and is_binary(before, after) else _compare_means)(before, after, of, seed)
+    raw = (_compare_binary if shares and of.plain and is_binary(before, after) else _compare_means)(
+        before, after, of, seed
+    )
     units = int(differing_units(after - before, of).sum())
     return judge(raw, units, margin * abs(weighted_mean(before, of)), higher_is_better)
 

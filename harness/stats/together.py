@@ -158,7 +158,9 @@ def estimate(of: Grouped, level: float = 0.95, seed: int = SEED) -> Estimate:
     return Estimate(value, _ends(drawn, level), n)
 
 
-def compare(of: Grouped, *, higher_is_better: bool = True, margin: float = MARGIN, seed: int = SEED) -> Comparison:
+def compare(
+    of: Grouped, *, higher_is_better: bool | None = True, margin: float = MARGIN, seed: int = SEED
+) -> Comparison:
     """The second arm minus the first: clusters drawn again for the interval, arms swapped within them for p."""
     n = len(of.truth)
     ones, none = np.ones((1, n)), np.zeros((1, n))

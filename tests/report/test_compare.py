@@ -371,6 +371,18 @@ def test_a_statistic_of_many_samples_is_a_value_a_cluster_and_pairs_by_cluster(m
     assert table.rows[1].quality[0].comparison.n == 5
 
 
+def test_an_auroc_of_one_in_every_fold_is_no_share(make):
+    auroc = {"name": "auroc", "unit": "", "higher_is_better": True, "statistic": "auroc", "of": ["label", "p1"]}
+    about = {"metrics": [auroc]}
+    where = [row | {"stratum": "musk", "cluster": "all"} for row in make.samples(1)]
+    told = [*make.scores(1, [0, 1] * 12, "label"), *make.scores(1, [0.2, 0.8] * 12, "p1")]
+
+    cell = only(compare_study(make.study([make.run(1, about=about)], where, told))).rows[0].quality[0]
+
+    assert cell.estimate.value == 1.0
+    assert cell.estimate.interval is None
+
+
 def test_an_aggregation_nobody_knows_is_unknown(make):
     about = {"metrics": [vars(Metric("auroc", "", True, aggregation="rank"))]}
     view = make.study([make.run(1, about=about)], make.samples(1), make.scores(1, [1] * 24, "auroc"))
