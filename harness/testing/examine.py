@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from harness.plugin.blame import sentence
+from harness.plugin.contracts import Method
 from harness.plugin.discovery import ENTRY_POINTS, Found, Registry, everything, file_of, unknown
 from harness.plugin.knobs import Knobbed
 from harness.spec.errors import HarnessError, UsageError
-from harness.testing.checks import Broken, Skipped, Toy, checks_of, words
+from harness.testing.checks import Broken, Skipped, Toy, can_be_built_from_its_settings, checks_of, words
 from harness.testing.contract import kinds_of, toy_for
 
 HEAVY = ("datasets", "lm_eval", "numpy", "pandas", "scipy", "sklearn", "torch", "transformers")
@@ -79,7 +80,9 @@ def examine(mine: list[Found]) -> Iterator[Finding]:
         registry.add(one)
     for one in mine:
         failed = [failure.reason for failure in registry.failures if failure.found is one]
-        yield Finding(f"plugin {one.name}", "loads", "FAIL" if failed else "pass", "; ".join(failed))
+        waits = [missing.reason for missing in registry.waiting if missing.found is one]
+        outcome = "FAIL" if failed else "skip" if waits else "pass"
+        yield Finding(f"plugin {one.name}", "loads", outcome, "; ".join([*failed, *waits]))
         if not failed:
             yield lightness(one)
             yield from promises(one, registry)
@@ -105,6 +108,10 @@ def promises(found: Found, registry: Registry) -> Iterator[Finding]:
         plugin = offered.build({}) if issubclass(offered, Knobbed) else offered if kind == "subject" else offered()
         for check in checks_of(plugin):
             outcome, why = "pass", ""
+            home = plugin.traits.environment if isinstance(plugin, Method) else ""
+            if home and check is not can_be_built_from_its_settings:
+                yield Finding(name, words(check), "skip", f"it runs in environment {home}, not here")
+                continue
             try:
                 check(plugin, toy_for(plugin, kinds_of(plugin, registry), toy_of))
             except Skipped as skipped:

@@ -58,7 +58,7 @@ RATIO = {
     "high": 0.99,
     "help": "fraction removed, set on the press inside",
 }
-SETTINGS = {"name": "inner", "type": "[str]", "default": [], "help": "settings of presses inside: [window_size=32]"}
+SETTINGS = {"name": "inner", "type": "[str]", "default": [], "help": "settings of presses inside: [window_size:32]"}
 
 
 def catalogue(kvpress: Any) -> list[dict[str, Any]]:

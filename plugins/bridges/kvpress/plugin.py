@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, make_dataclass
@@ -13,6 +14,7 @@ from harness_plugins.subjects.causal_lm.skipping import EVERY_BLOCK
 
 ENVIRONMENT = "kvpress"
 READ_TEMPLATE = ("kvgrad", "kvzip")
+ROLES = ("press", "base_press", "prefilling_press")  # settings that name another press
 TYPES: dict[str, Any] = {
     "int": int,
     "int?": int | None,
@@ -44,9 +46,25 @@ class Press(CacheMethod):
                 f"{self.name}.compression_ratios takes a number for each of this model's {facts['layers']} layers, "
                 f"got {len(ratios)}"
             )
-        for setting in given.get("inner", ()):
-            if "=" not in setting:
-                raise KnobError(f"{self.name}.inner takes settings as [window_size=32], got {setting!r}")
+        self.inside()
+
+    def inside(self) -> dict[str, dict[str, Any]]:
+        """The presses inside it by name, with all their settings.
+
+        Raises:
+            KnobError: `inner` names a setting that none of them has, or not whose it is.
+        """
+        mine = self.settings()
+        names = [*(mine[role] for role in ROLES if role in mine), *mine.get("presses", ())]
+        given: dict[str, dict[str, Any]] = {name: {} for name in names}
+        for text in mine.get("inner", ()):
+            key, colon, value = text.partition(":")
+            owner, _, knob = key.rpartition(".")
+            if not colon or owner not in (names if owner or len(given) > 1 else [""]):
+                whose = f"{names[0]}." if len(given) > 1 else ""
+                raise KnobError(f"{self.name}.inner takes settings as [{whose}window_size:32], got {text!r}")
+            given[owner or names[0]][knob] = number(value)
+        return {name: kinds()[name].build(settings).settings() for name, settings in given.items()}
 
     def notes(self, facts: Mapping[str, Any]) -> list[str]:
         if self.entry["name"] not in READ_TEMPLATE:
@@ -59,6 +77,19 @@ class Press(CacheMethod):
 
         with pressed(self, subject) as evidence:
             yield evidence
+
+
+def kinds() -> dict[str, type[Method]]:
+    """The method for each press, by the press's name."""
+    return {entry["name"]: method_of(entry) for entry in catalogue(ENVIRONMENT)}
+
+
+def number(text: str) -> Any:
+    """What a word means: a number, true, false or null; else itself."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        return text
 
 
 def method_of(entry: Mapping[str, Any]) -> type[Method]:
@@ -95,4 +126,4 @@ def setting(one: Mapping[str, Any]) -> Any:
 
 @hookimpl
 def harness_methods() -> list[type[Method]]:
-    return [method_of(entry) for entry in catalogue(ENVIRONMENT)]
+    return list(kinds().values())

@@ -9,13 +9,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
+from inspect import signature
 from typing import Any
 
 import torch
 
-from harness.api import Evidence, HarnessError, IncompatibleError, KnobError, catalogue
+from harness.api import Evidence, HarnessError, IncompatibleError
 from harness_plugins.subjects.causal_lm.attention import register
 from harness_plugins.subjects.causal_lm.prefilling import Prefilled
+
+from .plugin import kinds
 
 
 class Kept(Evidence):
@@ -152,68 +155,32 @@ def counted(press: Any, layers: int) -> list[int]:
 
 
 def built(method: Any) -> Any:
-    """The press with its settings."""
+    """The press with its settings, and those of presses inside it."""
     import kvpress
 
-    entries = {entry["name"]: entry for entry in catalogue("kvpress")}
-    given = method.settings()
-    inner = [setting.split("=", 1) for setting in given.pop("inner", ())]
+    inside, given = method.inside(), method.settings()
+    given.pop("inner", None)
     ratio = given.get("compression_ratio")
 
-    def make(name: str, alone: bool = True) -> Any:
-        entry = entries[name]
-        kinds = {one["name"]: one["type"] for one in entry["knobs"]}
-        mine = {} if ratio is None or "compression_ratio" not in kinds else {"compression_ratio": ratio}
-        for key, text in inner:
-            owner, dot, knob = key.rpartition(".")
-            if owner != name if dot else not alone:
-                continue
-            if knob not in kinds:
-                raise KnobError(f"{method.name}.inner: {name} has no setting {knob!r} (it has: {', '.join(kinds)})")
-            mine[knob] = typed(kinds[knob], text)
-        return getattr(kvpress, entry["class"])(**mine)
+    def make(name: str, **more: Any) -> Any:
+        kind = kinds()[name]
+        settings = inside[name] | {key: value for key, value in more.items() if key in inside[name]}
+        return getattr(kvpress, kind.entry["class"])(**settings)
 
-    cls = getattr(kvpress, method.entry["class"])
-    if cls is kvpress.PrefillDecodingPress:
+    press = getattr(kvpress, method.entry["class"])
+    more = {} if ratio is None else {"compression_ratio": ratio}
+    if press is kvpress.PrefillDecodingPress:
         size = {name: given[name] for name in ("compression_interval", "target_size")}
-        first = make(given["prefilling_press"])
-        ratio = None
-        return cls(first, kvpress.DecodingPress(make(given["base_press"]), **size))
-    window = given.pop("window", None) if cls is kvpress.FinchPress else None
-    for name, value in given.items():
-        if name in ("press", "base_press"):
-            given[name] = make(value)
-        elif name == "presses":
-            given[name] = [make(one, alone=len(value) == 1) for one in value]
-    if "compression_ratio" not in signature(cls):
-        given.pop("compression_ratio", None)
-    made = cls(**given)
+        decoding = kvpress.DecodingPress(make(given["base_press"], compression_ratio=0.0), **size)
+        return press(make(given["prefilling_press"], **more), decoding)
+    if "base_press" in given:
+        given["base_press"] = make(given["base_press"], compression_ratio=0.0)  # it is set while decoding
+    if "press" in given:
+        given["press"] = make(given["press"], **more)
+    if "presses" in given:
+        given["presses"] = [make(name, **more) for name in given["presses"]]
+    window = given.pop("window", None) if press is kvpress.FinchPress else None
+    made = press(**{name: value for name, value in given.items() if name in signature(press).parameters})
     if window is not None:
         made.asked_window = window
     return made
-
-
-def signature(cls: Any) -> Any:
-    import inspect
-
-    return inspect.signature(cls).parameters
-
-
-def typed(kind: str, text: str) -> Any:
-    """A setting's text as the catalogue says it is.
-
-    Raises:
-        KnobError: it is not.
-    """
-    import json
-
-    wanted = {"int": int, "float": (int, float), "bool": bool}.get(kind.removesuffix("?"))
-    if wanted is None:
-        return text
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError:
-        value = text
-    if not isinstance(value, wanted) or (isinstance(value, bool) and kind != "bool"):
-        raise KnobError(f"a setting inside a press takes {kind}, got {text!r}")
-    return value

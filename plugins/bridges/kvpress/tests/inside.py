@@ -56,7 +56,7 @@ def acting(kind: Any) -> Any:
     method = kind(**given)
     inside = [value for name, value in method.settings().items() if name.endswith("press") and value == "snapkv"]
     if inside or kind.name == "kvpress/composed":
-        method = replace(method, inner=("snapkv.window_size=16",))
+        method = replace(method, inner=("snapkv.window_size:16",))
     return method
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from harness.api import IncompatibleError, KnobError
 from harness.plugin.checks import check
+from harness_plugins.bridges.kvpress import plugin
 from harness_plugins.bridges.kvpress.catalogue import catalogue
 from harness_plugins.bridges.kvpress.plugin import method_of
 
@@ -69,7 +70,7 @@ class KVzapPress(ScorerPress):
 
 
 @pytest.fixture
-def entries():
+def entries(monkeypatch):
     presses = (ScorerPress, NearPress, WrappingPress, DMSPress, PerLayerPress, KVzapPress)
     for one in presses:
         one.__module__ = f"kvpress.presses.{one.__name__.removesuffix('Press').lower()}_press"
@@ -79,7 +80,9 @@ def entries():
         made = type(name, (NearPress,), {"__module__": f"kvpress.presses.{name.removesuffix('Press').lower()}_press"})
         setattr(library, name, made)
         library.__all__.append(name)
-    return {one["name"]: one for one in catalogue(library)}
+    told = catalogue(library)
+    monkeypatch.setattr(plugin, "catalogue", lambda name: told)
+    return {one["name"]: one for one in told}
 
 
 def test_bases_are_left_out_and_downloads_have_a_reason(entries):
@@ -129,8 +132,11 @@ def test_methods_made_of_it_keep_the_contract_of_classes(entries):
         (
             "wrapping",
             {"inner": ["window"]},
-            r"kvpress/wrapping\.inner takes settings as \[window_size=32\], got 'window'",
+            r"kvpress/wrapping\.inner takes settings as \[window_size:32\], got 'window'",
         ),
+        ("wrapping", {"inner": ["windw:4"]}, r"kvpress/snapkv has no setting 'windw'; did you mean window\?"),
+        ("wrapping", {"inner": ["window:four"]}, r"kvpress/snapkv\.window takes a whole number, got 'four'"),
+        ("wrapping", {"inner": ["near.window:4"]}, r"inner takes settings as \[window_size:32\], got 'near\.window:4'"),
         ("dms", {}, r"kvpress/dms\.threshold must be given"),
         ("perlayer", {"compression_ratios": [0.5]}, r"takes a number for each of this model's 2 layers, got 1"),
     ],
@@ -143,3 +149,9 @@ def test_bad_settings_are_refused_before_anything_is_loaded(entries, name, knobs
 def test_one_that_downloads_is_refused_with_the_reason(entries):
     with pytest.raises(IncompatibleError, match="kvpress/kvzap can't be run here: it downloads a surrogate"):
         method_of(entries["kvzap"])().check(FACTS)
+
+
+def test_a_setting_inside_reaches_the_press_it_names(entries):
+    method = method_of(entries["wrapping"]).build({"press": "near", "inner": ["window:4", "near.norm:one"]})
+
+    assert method.inside() == {"near": {"compression_ratio": 0.5, "window": 4, "norm": "one", "limit": None}}
