@@ -106,11 +106,12 @@ def method_of(entry: Mapping[str, Any]) -> type[Method]:
         environment=ENVIRONMENT,
     )
     names = [one["name"] for one in entry["knobs"]]
+    whole = "compression_ratio" in names and "presses" not in names  # each of several has a size of its own
     members = {
         "name": f"kvpress/{entry['name']}",
         "traits": traits,
         "entry": entry,
-        "neutral": {"compression_ratio": 0.0} if "compression_ratio" in names and not entry["decodes"] else None,
+        "neutral": {"compression_ratio": 0.0} if whole and not entry["decodes"] else None,
         "__module__": __name__,
         "__doc__": f"{entry['help']}{'; not run here: ' + entry['reason'] if entry['reason'] else ''}",
     }

@@ -44,7 +44,7 @@ def pressed(method: Any, subject: Any) -> Iterator[Evidence]:
     evidence.decodes = bool(method.entry["decodes"])
     with ExitStack() as decoding, restored(subject):
         for module in subject.attentions:  # its kernels were taken before kvpress came to hide keys in them
-            module.harness_attention = attention_patch(module.harness_attention)
+            module.harness_attention = attention_patch(named(module.harness_attention))
 
         def prefill(ids: list[int], last: int) -> Prefilled:
             decoding.close()
@@ -69,6 +69,13 @@ def pressed(method: Any, subject: Any) -> Iterator[Evidence]:
 
         with subject.at("prefill", prefill), subject.at("after_prefill", look):
             yield evidence
+
+
+def named(kernel: Any) -> Any:
+    """A kernel that may be given its dropout by position, as kvpress does."""
+    return lambda module, query, key, value, mask, dropout=0.0, **more: kernel(
+        module, query, key, value, mask, dropout=dropout, **more
+    )
 
 
 def proofs(method: Any) -> list[str]:
