@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.api import Evidence
-from harness_plugins.subjects.vector_collection.index import library
+from harness_plugins.subjects.vector_collection.index import FaissSearcher, library
 
 
 def ready() -> None:
@@ -27,18 +27,17 @@ def save(built: Any, path: Path) -> None:
     library("faiss").write_index(built, str(path))
 
 
-class Opened:
-    def __init__(self, path: Path, ef: int, threads: int, evidence: Evidence) -> None:
-        faiss = library("faiss")
-        faiss.omp_set_num_threads(threads)
-        index = faiss.read_index(str(path))
-        index.hnsw.efSearch = ef
-        search = index.search
-        self.search = lambda queries, k: search(queries, k)[1]
-        self.index_bytes = path.stat().st_size
-        self._stats, self._evidence = faiss.cvar.hnsw_stats, evidence
-        self._stats.reset()
+def open_searcher(path: Path, ef: int, threads: int, evidence: Evidence) -> FaissSearcher:
+    faiss = library("faiss")
+    faiss.omp_set_num_threads(threads)
+    index = faiss.read_index(str(path))
+    index.hnsw.efSearch = ef
+    stats = faiss.cvar.hnsw_stats
+    stats.reset()
 
-    def account(self, searches: int) -> None:
-        self._evidence.record(distances=self._stats.ndis / searches)
-        self._stats.reset()
+    def counted(searches: int) -> dict[str, float]:
+        found = {"distances": stats.ndis / searches}
+        stats.reset()
+        return found
+
+    return FaissSearcher(index, path, counted, evidence)

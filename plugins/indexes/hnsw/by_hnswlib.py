@@ -27,7 +27,7 @@ def save(built: Any, path: Path) -> None:
     path.with_suffix(".dimensions").write_text(str(built.dim))  # its file does not say
 
 
-class Opened:
+class Searcher:
     """The library counts no distances; what it says it searches with is the evidence."""
 
     def __init__(self, path: Path, ef: int, threads: int, evidence: Evidence) -> None:
@@ -42,4 +42,8 @@ class Opened:
         self._index, self._evidence = index, evidence
 
     def account(self, searches: int) -> None:
+        """There is no count to return."""
         self._evidence.record(ef=self._index.ef, m=self._index.M)
+
+
+open_searcher = Searcher

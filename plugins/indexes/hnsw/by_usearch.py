@@ -28,7 +28,7 @@ def save(built: Any, path: Path) -> None:
     built.save(str(path))
 
 
-class Opened:
+class Searcher:
     def __init__(self, path: Path, ef: int, threads: int, evidence: Evidence) -> None:
         index = library("usearch.index").Index.restore(str(path))
         index.expansion_search = ef
@@ -41,6 +41,11 @@ class Opened:
         self._distances += found.computed_distances
         return found.keys.reshape(len(queries), -1).astype(np.int64)  # of one query it gives a row alone
 
-    def account(self, searches: int) -> None:
-        self._evidence.record(distances=self._distances / searches)
+    def account(self, searches: int) -> float:
+        found = self._distances / searches
+        self._evidence.record(distances=found)
         self._distances = 0
+        return found
+
+
+open_searcher = Searcher

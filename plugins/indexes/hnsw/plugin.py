@@ -29,7 +29,7 @@ class HNSW(Index):
         self._library().save(built, path)
 
     def open(self, path: Path, threads: int, evidence: Evidence) -> Searcher:
-        searcher: Searcher = self._library().Opened(path, self.ef, threads, evidence)
+        searcher: Searcher = self._library().open_searcher(path, self.ef, threads, evidence)
         return searcher
 
     def _library(self) -> Any:

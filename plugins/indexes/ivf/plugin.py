@@ -15,7 +15,6 @@ class IVF(FaissIndex):
     nprobe: int = knob(16, low=1, help="lists scanned for a query")
 
     name = "ivf"
-    neutral = {"nlist": 1, "nprobe": 1}
 
     def make(self, faiss: Any, dimensions: int, vectors: int, seed: int) -> Any:
         enough(vectors, self.nlist, f"nlist={self.nlist}")

@@ -23,7 +23,7 @@ class PQ(FaissIndex):
         return index
 
     def counted(self, faiss: Any, index: Any, searches: int) -> dict[str, float]:
-        return {"code_bytes": index.pq.code_size}
+        return {**super().counted(faiss, index, searches), "code_bytes": index.pq.code_size}
 
 
 @hookimpl

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import gcd
@@ -31,8 +31,11 @@ class Searcher(Protocol):
         """Ids of the k nearest, nearest first; [queries, k], -1 where there are no more. It is timed."""
         ...
 
-    def account(self, searches: int) -> None:
-        """Called after a request, off the clock, with how many queries it was: the time to record evidence."""
+    def account(self, searches: int) -> float | None:
+        """Called after a request, off the clock, with how many searches it was: the time to record evidence.
+
+        Returns the distances computed a search, None where the library does not count them.
+        """
         ...
 
 
@@ -108,8 +111,8 @@ class FaissIndex(Index):
         """Sets what a search needs, once it was read in."""
 
     def counted(self, faiss: Any, index: Any, searches: int) -> dict[str, float]:
-        """What the library counted since the last call, for each query."""
-        return {}
+        """What the library counted since the last call, for each query; here, that it compares all vectors."""
+        return {"distances": index.ntotal}
 
     def save(self, built: Any, path: Path) -> None:
         library("faiss").write_index(built, str(path))
@@ -120,17 +123,20 @@ class FaissIndex(Index):
         index = faiss.read_index(str(path))
         self.adjust(faiss, index)
         self.counted(faiss, index, 1)  # what others had it count is none of this one's
-        return FaissSearcher(
-            index, path.stat().st_size, lambda searches: evidence.record(**self.counted(faiss, index, searches))
-        )
+        return FaissSearcher(index, path, lambda searches: self.counted(faiss, index, searches), evidence)
 
 
 class FaissSearcher:
-    def __init__(self, index: Any, size: int, account: Any) -> None:
+    def __init__(self, index: Any, path: Path, counted: Callable[[int], dict[str, float]], evidence: Evidence) -> None:
         search = index.search
         self.search = lambda queries, k: search(queries, k)[1]
-        self.index_bytes = size
-        self.account = account
+        self.index_bytes = path.stat().st_size
+        self._counted, self._evidence = counted, evidence
+
+    def account(self, searches: int) -> float | None:
+        counted = self._counted(searches)
+        self._evidence.record(**counted)
+        return float(counted["distances"])
 
 
 def library(name: str, extra: str = "ann") -> Any:

@@ -7,7 +7,8 @@ A request to a vector collection is a plain dict; the numbers themselves stay in
     k            how many neighbours of each
     one_by_one   optional: whether each query is first asked alone, under a clock of its own
 
-and its output is `{"ids": [those of the neighbours found, nearest first, for each query]}`. Where nothing is
+and its output is `{"ids": [those of the neighbours found, nearest first, for each query], "distances": how many were
+computed a query, or None where the library does not count them}`. Where nothing is
 applied the search is exact. Whoever acts at `search` gives a `Searcher` (index.py), which answers in its place.
 """
 

@@ -60,12 +60,12 @@ class LoadedVectorCollection(VectorCollection):
             self.mark("one_by_one")
         found = searcher.search(queries, k)
         self.mark("together")
-        searcher.account(len(queries) + len(self._alone_ns))
+        distances = searcher.account(len(queries) + len(self._alone_ns))
         ids = [[int(one) for one in row if one >= 0] for row in found]  # -1: nothing more was found
         if any(len(set(row)) < len(row) for row in ids):
             raise PluginError(f"{type(searcher).__name__} found a neighbour twice")
         sizes = {"resident_bytes": float(searcher.index_bytes), "full_bytes": float(vectors.base.nbytes)}
-        return Response({"ids": ids}, sizes)
+        return Response({"ids": ids, "distances": distances}, sizes)
 
     def durations(self, start_ns: int, marks: Sequence[tuple[str, int]], end_ns: int) -> list[Reading]:
         """A query alone, the mean over those of the request; and how many a second, alone and all at once."""

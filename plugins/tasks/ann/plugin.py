@@ -35,6 +35,7 @@ class Ann(Task):
         return (
             Metric(f"recall@{self.k}", "", True, aggregation="mean"),
             Metric(f"id_recall@{self.k}", "", True, aggregation="mean"),
+            Metric("distances", "", False, aggregation="mean"),
         )
 
     def planned(self) -> int:
@@ -76,7 +77,9 @@ class Ann(Task):
         from .samples import recalls
 
         close, same = recalls(self, sample, output["ids"][0])
-        return [Score(f"recall@{self.k}", close), Score(f"id_recall@{self.k}", same)]
+        counted = output["distances"]
+        distances = Score("distances", counted, None if counted is not None else "the library does not count them")
+        return [Score(f"recall@{self.k}", close), Score(f"id_recall@{self.k}", same), distances]
 
     def timed(self, sample: Sample) -> dict[str, Any]:
         from .samples import queries

@@ -40,7 +40,7 @@ def test_more_sub_vectors_lose_less():
 def test_a_code_takes_m_times_bits():
     index = PQ(m=4, bits=6).construct(BASE, 0)
 
-    assert PQ(m=4, bits=6).counted(faiss, index, 1) == {"code_bytes": 3}
+    assert PQ(m=4, bits=6).counted(faiss, index, 1) == {"distances": 2000, "code_bytes": 3}
 
 
 def test_sub_vectors_divide_the_dimensions():

@@ -33,7 +33,15 @@ def test_recall_counts_what_is_as_near_as_the_kth(line, ids, recall, id_recall):
     assert sample.target[:2] == [0, 1]
     sample.target[2] = 2
 
-    assert [one.value for one in line.score(sample, {"ids": [ids]}, None)] == pytest.approx([recall, id_recall])
+    scores = line.score(sample, {"ids": [ids], "distances": 7.0}, None)
+    assert [one.value for one in scores] == pytest.approx([recall, id_recall, 7.0])
+
+
+def test_distances_that_nobody_counted_are_unknown(line):
+    (sample,) = line.make_samples(None, 0)
+    counted = line.score(sample, {"ids": [[0, 1, 2]], "distances": None}, None)[2]
+
+    assert (counted.value, counted.reason) == (None, "the library does not count them")
 
 
 def test_a_near_tie_counts_within_epsilon(tmp_path):
@@ -42,7 +50,7 @@ def test_a_near_tie_counts_within_epsilon(tmp_path):
     (sample,) = task.make_samples(None, 0)
 
     def found(one):
-        return task.score(sample, {"ids": [[one]]}, None)[0].value
+        return task.score(sample, {"ids": [[one]], "distances": None}, None)[0].value
 
     assert [found(0), found(1), found(2)] == [1.0, 1.0, 0.0]
 
