@@ -13,6 +13,7 @@ from harness.engine.channel import Channel, WorkerGone
 from harness.engine.plan import BASELINE, Bench, PlannedRun
 from harness.engine.watch import Watch
 from harness.plugin.blame import blaming
+from harness.plugin.knobs import Knobbed
 from harness.plugin.sources import cache_folder
 from harness.spec.identity import digest
 from harness.spec.records import Plain, Reading
@@ -22,19 +23,26 @@ METER, REVISION = "prepare", 2
 TOLD = ("prepare_s", "prepare_energy_j", "prepare_flops")  # of a model that another is prepared with
 
 
-def artifacts(run: PlannedRun) -> list[Path | None]:
-    """Where each member of the run's stack finds what it prepared, None where that is not there (yet)."""
-    return [path if path is not None and path.exists() else None for path in places(run)]
-
-
 def places(run: PlannedRun) -> list[Path | None]:
-    """The artifacts' folders; None for members that prepare nothing."""
+    """Where each member of the run's stack finds what it prepared, once it has; None for those that prepare nothing."""
     return [
-        kept(f"{method.name.replace('/', '-')}-{digest([run.identity, member])[:16]}")
+        kept(f"{method.name.replace('/', '-')}-{digest([made_by(run, member), member])[:16]}")
         if method.traits.prepares
         else None
         for member, method in enumerate(run.stack.methods)
     ]
+
+
+def made_by(run: PlannedRun, member: int) -> dict[str, Plain]:
+    """What decides what a member prepares: the run's identity without settings that only matter afterwards."""
+    stack = list(run.identity["stack"])
+    stack[member] = deciding(run.stack.methods[member], stack[member])
+    return {**run.identity, "stack": stack, "task": deciding(run.bench.task, run.identity["task"])}
+
+
+def deciding(plugin: Knobbed, setting: dict[str, Plain]) -> dict[str, Plain]:
+    later = {one.name for one in plugin.knobs() if not one.prepared}
+    return {**setting, "knobs": {name: value for name, value in setting["knobs"].items() if name not in later}}
 
 
 def trained(bench: Bench) -> Path | None:

@@ -10,7 +10,7 @@ from typing import Any
 from harness.engine.channel import Channel, WorkerGone
 from harness.engine.events import Events
 from harness.engine.plan import Bench, Plan, PlannedRun
-from harness.engine.prepare import artifacts, prepare, told, train
+from harness.engine.prepare import places, prepare, told, train
 from harness.engine.watch import Watch
 from harness.plugin.blame import blaming, debugging
 from harness.plugin.contracts import Stack
@@ -222,7 +222,7 @@ def open_bench(
 
 def opened(run: PlannedRun) -> dict[str, Plain]:
     """What a worker is told of a run."""
-    kept = [None if path is None else str(path) for path in artifacts(run)]
+    kept = [None if path is None else str(path) for path in places(run)]
     return {"run": run.id, "stack": [method.plain() for method in run.spec.stack], "artifacts": kept}
 
 

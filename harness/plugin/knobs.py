@@ -22,14 +22,16 @@ def knob(
     high: float | None = None,
     choices: tuple[Any, ...] | None = None,
     hashed: bool = True,
+    prepared: bool = True,
 ) -> Any:
     """One setting.
 
     `low` and `high` are inclusive bounds (of each member, where the value is a list). With
     `hashed=False` the setting is no part of a run's identity: it may change how much is measured,
-    never what one sample gives.
+    never what one sample gives. With `prepared=False` what a method prepares does not depend on it:
+    runs that differ in nothing else share one.
     """
-    about = {"help": help, "low": low, "high": high, "choices": choices, "hashed": hashed}
+    about = {"help": help, "low": low, "high": high, "choices": choices, "hashed": hashed, "prepared": prepared}
     return dataclasses.field(default=default, metadata={"knob": about})
 
 
@@ -45,6 +47,7 @@ class Knob:
     high: float | None
     choices: tuple[Any, ...] | None
     hashed: bool
+    prepared: bool = True
 
     def accept(self, value: Any, owner: str) -> Any:
         """`value` as this knob's type.

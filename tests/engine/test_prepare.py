@@ -28,6 +28,17 @@ def test_another_setting_prepares_anew(lab):
     assert sorted(scores) == [0.0] * 4 + [1.0] * 4
 
 
+def test_settings_that_matter_afterwards_share_what_was_prepared(lab):
+    ended = lab.run("+method=learned", "method.learned.twice=false,true", "method.learned.by=-2", "seed=0")
+
+    assert ended.code == 0, ended.err
+    assert lab.logged("prepare") == ["prepare"]
+    values = lab.rows(
+        "SELECT answer FROM sample JOIN run ON run.id = run_id WHERE spec LIKE '%learned%' ORDER BY run_id"
+    )
+    assert [int(value) for (value,) in values] == [-2, 0, 2, 4, -4, -2, 0, 2]
+
+
 def test_a_held_method_is_applied_once_a_process_and_proves_itself_in_every_sample(lab):
     ended = lab.run("+method=shift,learned,slow", "seed=0")
 

@@ -15,7 +15,7 @@ class HNSW(Index):
     library: str = knob("faiss", choices=("faiss", "hnswlib", "usearch"), help="whose implementation")
     m: int = knob(16, low=2, high=128, help="links a node has in the upper layers; twice as many at the bottom")
     ef_construction: int = knob(200, low=1, help="candidates kept while a node is inserted")
-    ef: int = knob(128, low=1, help="candidates kept while searching; raised to k where lower")
+    ef: int = knob(128, low=1, prepared=False, help="candidates kept while searching; raised to k where lower")
 
     name = "hnsw"
 

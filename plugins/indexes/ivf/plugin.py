@@ -12,7 +12,7 @@ from harness_plugins.subjects.vector_collection.index import FaissIndex, enough
 @dataclass(frozen=True)
 class IVF(FaissIndex):
     nlist: int = knob(64, low=1, help="lists, a centroid each")
-    nprobe: int = knob(16, low=1, help="lists scanned for a query")
+    nprobe: int = knob(16, low=1, prepared=False, help="lists scanned for a query")
 
     name = "ivf"
 

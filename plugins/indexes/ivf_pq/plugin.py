@@ -12,7 +12,7 @@ from harness_plugins.subjects.vector_collection.index import FaissIndex, enough,
 @dataclass(frozen=True)
 class IVFPQ(FaissIndex):
     nlist: int = knob(64, low=1, help="lists, a centroid each")
-    nprobe: int = knob(16, low=1, help="lists scanned for a query")
+    nprobe: int = knob(16, low=1, prepared=False, help="lists scanned for a query")
     m: int | None = knob(None, low=1, help="sub-vectors; null for one to every eight dimensions")
     bits: int = knob(8, low=1, high=8, help="of a sub-vector's code")
     refine: int = knob(0, low=0, help="re-rank so many times k candidates by their exact vectors, kept too; 0 for none")

@@ -15,13 +15,15 @@ class Ann(Task):
     # What a file holds is hashed as a source; where it lies changes nothing.
     vectors: str | None = knob(None, hashed=False, help="a file in their place: .npy, .npz, or ann-benchmarks' .hdf5")
     metric: str = knob("auto", choices=("auto", "euclidean", "angular"), help="auto: as the vectors' source says")
-    k: int = knob(10, low=1, help="neighbours asked for")
+    k: int = knob(10, low=1, prepared=False, help="neighbours asked for")
     samples: int = knob(200, low=1, hashed=False, help="queries, the first of those there are")
     held_out: int = knob(500, low=1, help="vectors held out as queries, where a file has none of its own")
     epsilon: float = knob(
-        1e-3, low=0.0, help="a neighbour counts at the distance of the k-th true one and this much more"
+        1e-3, low=0.0, prepared=False, help="a neighbour counts at the distance of the k-th true one and this much more"
     )
-    timed_queries: int = knob(200, low=1, help="queries a timed request asks one by one, then all at once")
+    timed_queries: int = knob(
+        200, low=1, prepared=False, help="queries a timed request asks one by one, then all at once"
+    )
     points: int = knob(10_000, low=1, help="of synthetic vectors")
     dimensions: int = knob(16, low=1, help="of synthetic vectors")
     clusters: int = knob(0, low=0, help="of synthetic vectors; 0 for one Gaussian")

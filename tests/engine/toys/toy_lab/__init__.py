@@ -299,6 +299,7 @@ class Learned(Method):
 
     by: int = knob(2, help="what it learns")
     fails: bool = knob(False, help="whether it can't learn")
+    twice: bool = knob(False, prepared=False, help="whether it adds it twice")
 
     name = "learned"
     traits = Traits(
@@ -329,7 +330,7 @@ class Learned(Method):
         evidence.record(added=by)  # once: every sample must carry it
 
         def add(thought: Thought) -> None:
-            thought.value += by
+            thought.value += by * (1 + self.twice)
 
         with subject.at("habit", add):
             yield evidence
