@@ -270,7 +270,8 @@ def columns(rows: DataFrame, metric: Metric, arm: str = "") -> list[Array]:
 def grouped_rows(rows: DataFrame, metric: Metric, arms: Sequence[str]) -> together.Grouped:
     answers = [np.column_stack(columns(rows, metric, arm)[1:]) for arm in arms]
     truth = columns(rows, metric)[0]
-    return together.grouped(str(metric.statistic), truth, answers, rows["stratum"].tolist(), rows["cluster"].tolist())
+    apart = strata(rows, metric) or [""] * len(rows)
+    return together.grouped(str(metric.statistic), truth, answers, apart, rows["cluster"].tolist())
 
 
 def strata(rows: DataFrame, metric: Metric) -> list[str] | None:

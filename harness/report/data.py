@@ -53,19 +53,23 @@ class Data:
         return found.sort_values("number")
 
     def _together(self, run: int, metric: Metric) -> DataFrame:
-        """As `scores`, one row a cluster: it pairs with another run's of exactly the same samples."""
+        """As `scores`, one row a cluster: it pairs with another run's of exactly the same samples.
+
+        Strata are kept apart where the metric is a mean over them.
+        """
         import pandas as pd
 
         first, columns, rows = self.columns(run, metric), list(metric.of), []
-        for (stratum, cluster), part in first.groupby(["stratum", "cluster"], sort=False, dropna=False):
+        apart = ["cluster"] if metric.aggregation == "mean" else ["stratum", "cluster"]
+        for _, part in first.groupby(apart, sort=False, dropna=False):
             found = together(str(metric.statistic), [part[one].to_numpy(np.float64) for one in columns])
             rows.append(
                 {
                     "number": int(part["number"].iloc[0]),
                     "value": np.nan if found.value is None else found.value,
                     "reason": found.reason,
-                    "stratum": stratum,
-                    "cluster": cluster,
+                    "stratum": part["stratum"].iloc[0],
+                    "cluster": part["cluster"].iloc[0],
                     "prompt_hash": digest(part["prompt_hash"].tolist()),
                     "weight": 1.0,
                 }

@@ -97,8 +97,20 @@ def quadratic_kappa(truth: Truth, told: Array, weights: Array) -> Array:
     return np.asarray(1 - np.divide(seen, chance, out=np.full(len(chance), np.nan), where=chance > 0))
 
 
+BINS = 15
+
+
+def ece(truth: Truth, told: Array, weights: Array) -> Array:
+    """Expected calibration error (Guo et al., arXiv:1706.04599), from whether each answer was right and how sure."""
+    right, confidence = told.T
+    bins = np.clip(np.ceil(confidence * BINS).astype(int) - 1, 0, BINS - 1)
+    gaps = (right - confidence)[:, None] * np.eye(BINS)[bins]
+    return np.asarray(np.abs(weights @ gaps).sum(1) / weights.sum(1))
+
+
 STATISTICS: Mapping[str, Callable[[Truth, Array, Array], Array]] = {
     "auroc": auroc,
+    "ece": ece,
     "balanced_accuracy": balanced_accuracy,
     "macro_f1": macro_f1,
     "quadratic_kappa": quadratic_kappa,

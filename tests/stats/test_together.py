@@ -91,3 +91,11 @@ def test_strata_count_alike_and_a_patient_in_two_splits_is_drawn_once():
 
     assert of.count == 4
     assert estimate(of).value == 0.5 * (1.0 + 0.0)
+
+
+def test_calibration_error_is_the_gap_between_sure_and_right_by_bins_of_confidence():
+    """Two answers of 0.9, one right: a gap of 0.4; two of 0.5, both right: 0.5; each bin holds half of them."""
+    label, right, confidence = np.zeros(4), np.array([1.0, 0.0, 1.0, 1.0]), np.array([0.9, 0.9, 0.5, 0.5])
+
+    assert together("ece", [label, right, confidence]).value == pytest.approx(0.45)
+    assert together("ece", [np.zeros(3), np.ones(3), np.ones(3)]).value == 0.0

@@ -28,6 +28,7 @@ class ImageTask(Task):
 
     samples: int = knob(1000, low=1, hashed=False, help="test images, of all there are in an order drawn by seed")
 
+    revision = 2
     subjects = frozenset({"image-classifier"})
     classes: ClassVar[Sequence[str]]
     channels: ClassVar[int] = 3
@@ -35,6 +36,12 @@ class ImageTask(Task):
         Metric("top1", "%", True, aggregation="mean", scale=100.0),
         Metric("top5", "%", True, aggregation="mean", scale=100.0),
         Metric("loss", "nats", False, aggregation="mean"),
+        Metric(
+            "ece", "%", False, aggregation="mean", scale=100.0, statistic="ece", of=("label", "right", "confidence")
+        ),
+        Metric("label", "", True),
+        Metric("right", "", True),
+        Metric("confidence", "", True),
     )
 
     def test_images(self) -> Images:
@@ -80,12 +87,15 @@ class ImageTask(Task):
         logits, label = output["logits"], sample.target
         # Ties count against it, and so does what is no number: a network that died is never right.
         above = sum(not logit < logits[label] for logit in logits) - 1
-        ranks = [Score("top1", float(above < 1)), Score("top5", float(above < 5))]
+        right = float(above < 1)
+        ranks = [Score("top1", right), Score("top5", float(above < 5)), Score("right", right)]
+        ranks.append(Score("label", float(label)))
         if not all(map(isfinite, logits)):
-            return [*ranks, Score("loss", None, "logits are not all finite")]
+            why = "logits are not all finite"
+            return [*ranks, Score("loss", None, why), Score("confidence", None, why)]
         top = max(logits)
-        loss = top + log(sum(exp(logit - top) for logit in logits)) - logits[label]
-        return [*ranks, Score("loss", loss)]
+        whole = sum(exp(logit - top) for logit in logits)
+        return [*ranks, Score("loss", top + log(whole) - logits[label]), Score("confidence", 1 / whole)]
 
     def answer_text(self, output: dict[str, Any], processor: Any) -> str:
         return self.classes[output["logits"].index(max(output["logits"]))]

@@ -6,13 +6,31 @@ import hashlib
 import pickle
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from harness.api import Source, SourceError, UsageError
 from harness_plugins.subjects.image_classifier.task import Images
 
 WHOLE = {"train": 50_000, "test": 10_000}
 WORDS = {"train": "training", "test": "test"}
+
+
+class Archive(NamedTuple):
+    """How the official python archive of a set is made up."""
+
+    title: str
+    folder: str
+    files: dict[str, str]  # of each split
+    labels: bytes
+    classes: int
+
+
+ARCHIVES = {
+    "cifar10": Archive(
+        "CIFAR-10", "cifar-10-batches-py", {"test": "test_batch", "train": "data_batch_[1-5]"}, b"labels", 10
+    ),
+    "cifar100": Archive("CIFAR-100", "cifar-100-python", {"test": "test", "train": "train"}, b"fine_labels", 100),
+}
 
 
 class NoCode(pickle.Unpickler):
@@ -29,45 +47,47 @@ class NoCode(pickle.Unpickler):
 
 
 @cache
-def read(path: str | None, split: str) -> Images:
+def read(data: str, path: str | None, split: str) -> Images:
     """The images of a split, from batches or from strips."""
     import numpy as np
 
-    folder = place(path)
-    batches = batches_of(folder, split)
+    folder, archive = place(data, path), ARCHIVES[data]
+    batches = batches_of(data, folder, split)
     if batches:
-        parts, name = [batch(one) for one in batches], "CIFAR-10, python batches"
+        parts, name = [batch(one, archive) for one in batches], f"{archive.title}, python batches"
     else:
-        parts, name = [strips(folder, split)], "CIFAR-10, PNG strips"
+        parts, name = [strips(folder, split)], f"{archive.title}, PNG strips"
     pixels = np.concatenate([pixels for pixels, _ in parts])
     labels = [int(label) for _, labels in parts for label in labels]
-    if len(pixels) != len(labels) or not set(labels) <= set(range(10)):
+    if len(pixels) != len(labels) or not set(labels) <= set(range(archive.classes)):
         raise SourceError(f"{folder}: {len(pixels)} images, {len(labels)} labels from {min(labels)} to {max(labels)}")
     digest, whole = hashlib.sha256(pixels.tobytes() + bytes(labels)).hexdigest(), WHOLE[split]
     note = None if len(labels) == whole else f"{len(labels):,} of the {whole:,} {WORDS[split]} images"
     return Images(pixels, labels, Source(name, len(labels), digest, split, note))
 
 
-def place(path: str | None) -> Path:
+def place(data: str, path: str | None) -> Path:
     """The folder that holds the test images."""
+    archive = ARCHIVES[data]
     if path is None:
-        raise UsageError("task=cifar10 needs task.path=<folder with cifar-10-batches-py or its test images>")
+        raise UsageError(f"task={data} needs task.path=<folder with {archive.folder} or its test images>")
     folder = Path(path).expanduser()
-    if (folder / "cifar-10-batches-py").is_dir():
-        folder = folder / "cifar-10-batches-py"
-    if not batches_of(folder, "test") and not strips_of(folder, "test"):
-        raise SourceError(f"{path} has neither test_batch nor test_0.png with labels_test.npy; give task.path= another")
+    if (folder / archive.folder).is_dir():
+        folder = folder / archive.folder
+    if not batches_of(data, folder, "test") and not strips_of(folder, "test"):
+        wanted = archive.files["test"]
+        raise SourceError(f"{path} has neither {wanted} nor test_0.png with labels_test.npy; give task.path= another")
     return folder
 
 
-def trainable(path: str | None) -> bool:
+def trainable(data: str, path: str | None) -> bool:
     """Whether there are training images beside the test images."""
-    folder = place(path)
-    return bool(batches_of(folder, "train") or strips_of(folder, "train"))
+    folder = place(data, path)
+    return bool(batches_of(data, folder, "train") or strips_of(folder, "train"))
 
 
-def batches_of(folder: Path, split: str) -> list[Path]:
-    return sorted(folder.glob("test_batch" if split == "test" else "data_batch_[1-5]"))
+def batches_of(data: str, folder: Path, split: str) -> list[Path]:
+    return sorted(one for one in folder.glob(ARCHIVES[data].files[split]) if one.is_file())
 
 
 def strips_of(folder: Path, split: str) -> list[Path]:
@@ -76,16 +96,16 @@ def strips_of(folder: Path, split: str) -> list[Path]:
     return sorted(folder.glob(f"{split}_*.png"), key=lambda one: (len(one.name), one.name))
 
 
-def batch(path: Path) -> tuple[Any, list[int]]:
+def batch(path: Path, archive: Archive) -> tuple[Any, list[int]]:
     import numpy as np
 
     try:
         with path.open("rb") as file:
             held = NoCode(file, encoding="bytes").load()
         pixels = np.ascontiguousarray(held[b"data"].reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
-        return pixels, list(held[b"labels"])
+        return pixels, list(held[archive.labels])
     except (pickle.UnpicklingError, EOFError, KeyError, ValueError, AttributeError) as error:
-        raise SourceError(f"{path} is not a batch of CIFAR-10: {error}; fetch it again") from error
+        raise SourceError(f"{path} is not a batch of {archive.title}: {error}; fetch it again") from error
 
 
 def strips(folder: Path, split: str) -> tuple[Any, list[int]]:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from harness.api import IncompatibleError, KnobError, SourceError, UsageError
 from harness.testing import contract
-from harness_plugins.tasks.cifar10.plugin import Cifar10
+from harness_plugins.tasks.cifar10.plugin import Cifar10, Cifar100
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 32, 32, 3), np.uint8)
 LABELS = [number % 10 for number in range(20)]
@@ -42,10 +42,11 @@ def test_scores_of_a_known_answer():
     task = Cifar10(path=str(FOLDER), samples=20)
     sample = next(one for one in task.make_samples(None, 0) if one.target == 0)
     logits = [0.0, 1.0, 1.0, 1.0, 1.0, *[-1e9] * 5]  # four are more likely than the right one
-    top1, top5, loss = task.score(sample, {"logits": logits}, None)
+    scores = {one.metric: one.value for one in task.score(sample, {"logits": logits}, None)}
 
-    assert (top1.value, top5.value) == (0.0, 1.0)
-    assert loss.value == pytest.approx(np.log(1 + 4 * np.e))
+    assert (scores["top1"], scores["top5"], scores["right"]) == (0.0, 1.0, 0.0)
+    assert scores["loss"] == pytest.approx(np.log(1 + 4 * np.e))
+    assert scores["confidence"] == pytest.approx(np.e / (1 + 4 * np.e))
 
 
 def test_a_network_that_died_is_never_right():
@@ -55,7 +56,8 @@ def test_a_network_that_died_is_never_right():
     nothing = task.score(sample, {"logits": [float("nan")] * 10}, None)
 
     assert [score.value for score in ties[:2]] == [0.0, 0.0]
-    assert [score.value for score in nothing] == [0.0, 0.0, None]
+    values = {score.metric: score.value for score in nothing}
+    assert values == {"top1": 0.0, "top5": 0.0, "right": 0.0, "label": sample.target, "loss": None, "confidence": None}
 
 
 def test_what_cannot_be_asked_is_said_in_a_sentence():
@@ -96,3 +98,20 @@ def test_code_in_a_batch_is_refused_and_never_run(tmp_path):
     with pytest.raises(SourceError, match="not a batch of CIFAR-10"):
         Cifar10(path=str(tmp_path)).sources()
     assert not (tmp_path / "ran").exists()
+
+
+def test_the_hundred_fine_labels_of_cifar_100(tmp_path):
+    folder = tmp_path / "cifar-100-python"
+    folder.mkdir()
+    labels = [number * 5 for number in range(20)]
+    held = {b"data": PIXELS.transpose(0, 3, 1, 2).reshape(20, -1), b"fine_labels": labels, b"coarse_labels": [0] * 20}
+    for name in ("test", "train"):
+        (folder / name).write_bytes(pickle.dumps(held, protocol=2))
+    task = Cifar100(path=str(tmp_path), samples=20)
+
+    assert sorted(sample.target for sample in task.make_samples(None, 0)) == labels
+    assert [source.name for source in task.sources()] == ["CIFAR-100, python batches"] * 2
+    with pytest.raises(IncompatibleError, match="cifar100 has 100 classes, the model 10"):
+        task.check({"classes": 10, "channels": 3})
+    with pytest.raises(SourceError, match="neither test nor"):
+        Cifar100(path="/nowhere").sources()
