@@ -7,8 +7,10 @@ import pytest
 
 from harness.report.compare import compare_study
 from harness.report.layout import lay_out
+from harness.report.pareto import tradeoffs
 from harness.report.tables import render, show
 from harness.report.units import p_value, places_at, scale_for, spread
+from harness.spec.errors import UsageError
 
 
 @pytest.fixture
@@ -271,3 +273,20 @@ def test_what_a_terminal_would_obey_is_shown_as_text(report):
 
     assert "\x1b" not in shown
     assert "\\x1b[31mred\\x07" in shown
+
+
+def test_of_what_only_describes_nothing_is_best_and_nothing_spans_a_frontier(make):
+    metric = {"name": "surprise", "unit": "bits", "higher_is_better": None, "aggregation": "mean", "scale": 1.0}
+    about = {"about": {"metrics": [metric]}}
+    runs = [make.run(1, **about), make.run(2, "xkv", **about), make.run(3, "knorm", **about)]
+    found = {1: [0.5 + 0.01 * i for i in range(24)], 2: [3 + 0.02 * i for i in range(24)], 3: [0.1] * 24}
+    scores = [one for number in found for one in make.scores(number, found[number], "surprise")]
+    report = compare_study(make.study(runs, [one for number in found for one in make.samples(number)], scores))
+    (grid,) = page(report).quality
+
+    assert grid.title == "Quality: surprise, neither more nor less is better"
+    assert column(grid, "outcome") == ["", "higher", "lower"]
+    assert set(styles(grid, "score")) == {""}
+    assert "xkv: higher than identity in surprise" in page(report).sentences[0]
+    with pytest.raises(UsageError, match="neither more nor less surprise is better"):
+        tradeoffs(report, "compression", "quality")

@@ -138,6 +138,16 @@ def test_a_clear_gain_is_better_where_more_is_and_worse_where_less_is():
     assert compare(before, after, higher_is_better=False).outcome == "worse"
 
 
+def test_of_what_only_describes_more_is_higher_and_less_is_lower():
+    before, after = pairs(both=5, gained=12, lost=1, neither=6)
+
+    assert compare(before, after, higher_is_better=None).outcome == "higher"
+    assert compare(after, before, higher_is_better=None).outcome == "lower"
+    (alone,) = adjust([compare(before, after, higher_is_better=None)])
+    assert alone.outcome == "higher"
+    assert {one.outcome for one in adjust([compare(before, after, higher_is_better=None)] * 30)} == {"undecided"}
+
+
 def test_fewer_than_six_differing_pairs_decide_nothing():
     found = compare(*pairs(both=0, gained=5, lost=0, neither=3))
 
