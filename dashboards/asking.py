@@ -86,6 +86,20 @@ def usual(site: Site) -> dict[str, Any]:
 
 
 def metrics_of(about: dict[str, Any]) -> list[Metric]:
+    """Those that are shown: a score that only weighs samples, or serves a statistic of many, is none."""
     declared = [Metric(**one) for one in about.get("metrics", [])]
-    weights = {one.weight for one in declared}
-    return [one for one in declared if one.name not in weights]
+    serving = {name for one in declared for name in (one.weight, *one.of)}
+    return [one for one in declared if one.name not in serving]
+
+
+def of_samples(about: dict[str, Any]) -> list[Metric]:
+    """Those of which each sample has a score."""
+    return [one for one in metrics_of(about) if one.statistic is None]
+
+
+def mean_of(means: dict[tuple[int, str], browse.Mean], run_id: int, metric: Metric) -> float | None:
+    """A run's score as a comparison shows it; None where it is no mean of samples that count alike."""
+    found = means.get((run_id, metric.name))
+    if found is None or metric.weight or metric.statistic:
+        return None
+    return {"macro_mean": found.macro, "mean": found.plain}.get(metric.aggregation)

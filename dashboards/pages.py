@@ -12,7 +12,17 @@ from harness.store import browse, queries
 from harness.store.timings import SELF_CHECK
 from harness_dashboards import exports, samples, techniques
 from harness_dashboards.app import Page, Site
-from harness_dashboards.asking import filters, metrics_of, number, paging, run_ids, settings_of, wanted
+from harness_dashboards.asking import (
+    filters,
+    mean_of,
+    metrics_of,
+    number,
+    of_samples,
+    paging,
+    run_ids,
+    settings_of,
+    wanted,
+)
 from harness_dashboards.grids import told_beside, wide, winners
 from harness_dashboards.plots import looks, plots
 
@@ -122,6 +132,7 @@ def runs(site: Site, request: Request) -> Response:
         "Runs",
         runs=[told_of_run(site, row) for row in found.rows],
         means=browse.means(site.store, [row["id"] for row in found.rows]),
+        mean_of=mean_of,
         total=found.total,
         asked={name: value for name, value in asked.items() if value},
         choices=browse.choices(site.store),
@@ -142,7 +153,8 @@ def run(site: Site, request: Request) -> Response:
     stratum, text = (request.query_params.get(name, "") for name in ("subtask", "q"))
     metrics = metrics_of(one.about)
     order = request.query_params.get("order", "number")
-    worst = ("-" if metrics[0].higher_is_better else "") + metrics[0].name if metrics and order == "worst" else ""
+    first = next(iter(of_samples(one.about)), None) if order == "worst" else None
+    worst = "" if first is None else f"{'-' if first.higher_is_better else ''}{first.name}"
     samples = browse.samples(site.store, number_, stratum=stratum, text=text, worst=worst, page=page)
     readings = browse.readings(site.store, number_, number(request, "readings"))
     inside = browse.studies(site.store, size=20, run_id=number_)
@@ -153,6 +165,7 @@ def run(site: Site, request: Request) -> Response:
         settings=settings_of(site, one.spec),
         metrics=metrics,
         means=browse.means(site.store, [number_]),
+        mean_of=mean_of,
         samples=samples,
         strata=browse.strata(site.store, number_),
         readings=readings,

@@ -13,7 +13,7 @@ from harness.spec.records import Metric
 from harness.store import browse, queries
 from harness.store.browse import Hard
 from harness_dashboards.app import Site
-from harness_dashboards.asking import metrics_of, number, paging, settings_of
+from harness_dashboards.asking import metrics_of, number, of_samples, paging, settings_of
 from harness_dashboards.comparisons import MOMENT_S
 from harness_dashboards.words import LONG, plain
 
@@ -78,7 +78,7 @@ def default_least(metric: Metric) -> float:
 def metrics_in(site: Site, study_id: int) -> dict[str, Metric]:
     """Of the first run of each task in a study."""
     runs = queries.details(site.store, [row.id for row in browse.run_tasks(site.store, study_id)]).values()
-    return {metric.name: metric for run in runs for metric in metrics_of(run.about)}
+    return {metric.name: metric for run in runs for metric in of_samples(run.about)}
 
 
 def hard(site: Site, study_id: int, asked: dict[str, Any], wait_s: float = MOMENT_S) -> list[Hard] | None:
@@ -144,10 +144,10 @@ def sample(site: Site, request: Request) -> Response:
 def against(site: Site, request: Request) -> Response:
     """Two runs sample by sample, those first that changed most."""
     before, after = (queries.run(site.store, request.path_params[name]) for name in ("before", "run"))
-    shared = [one for one in metrics_of(before.about) if one in metrics_of(after.about)]
+    shared = [one for one in of_samples(before.about) if one in of_samples(after.about)]
     title = f"Run {after.id} against run {before.id}"
     if not shared:
-        raise UsageError(f"runs {before.id} and {after.id} have no metric in common")
+        raise UsageError(f"runs {before.id} and {after.id} have no metric of single samples in common")
     name = request.query_params.get("metric") or shared[0].name
     metric = next((one for one in shared if one.name == name), None)
     if metric is None:

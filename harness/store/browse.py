@@ -266,27 +266,29 @@ def runs_changed(store: Store, run_ids: Iterable[int]) -> float:
 # Scores and samples.
 
 
-def means(
-    store: Store, run_ids: Iterable[int], *, macro: bool = True
-) -> dict[tuple[int, str], tuple[float | None, int]]:
-    """By run and metric the mean and how many samples have it; `macro`: of the means of its subtasks."""
-    found: dict[tuple[int, str], tuple[float | None, int]] = {}
-    inner = select(
-        score.run_id,
-        score.metric,
-        sample.stratum,
-        func.avg(score.value).label("mean"),
-        func.count(score.value).label("n"),
-    )
+class Mean(NamedTuple):
+    """Of one run's scores under one metric, each sample counting alike."""
+
+    macro: float | None  # of the means of its subtasks
+    plain: float | None  # of its samples
+    n: int  # that have a score
+
+
+def means(store: Store, run_ids: Iterable[int]) -> dict[tuple[int, str], Mean]:
+    """By run and metric."""
+    found: dict[tuple[int, str], Mean] = {}
+    scored = func.count(score.value).label("n")
+    inner = select(score.run_id, score.metric, sample.stratum, func.avg(score.value).label("mean"), scored)
     inner = inner.join_from(tables.score, tables.sample, same_sample())
     with store.read() as connection:
         for batch in batches(run_ids):
-            parts = (
-                inner.where(score.run_id.in_(batch)).group_by(score.run_id, score.metric, sample.stratum).subquery().c
-            )
-            mean = func.avg(parts.mean) if macro else func.sum(parts.mean * parts.n) / func.sum(parts.n)
-            query = select(parts.run_id, parts.metric, mean, func.sum(parts.n)).group_by(parts.run_id, parts.metric)
-            found |= {(row[0], row[1]): (row[2], int(row[3])) for row in connection.execute(query)}
+            parts = inner.where(score.run_id.in_(batch)).group_by(score.run_id, score.metric, sample.stratum)
+            part = parts.subquery().c
+            plain = func.sum(part.mean * part.n) / func.nullif(func.sum(part.n), 0)
+            query = select(part.run_id, part.metric, func.avg(part.mean), plain, func.sum(part.n))
+            for row in connection.execute(query.group_by(part.run_id, part.metric)):
+                macro, plainly = (None if one is None else float(one) for one in (row[2], row[3]))
+                found[row[0], row[1]] = Mean(macro, plainly, int(row[4]))
     return found
 
 

@@ -79,7 +79,7 @@ def fill(url: str, size: Size) -> int:
 
 
 def add_studies(url: str, kept: int) -> None:
-    """A study for each seed of what `fill` stored; the comparisons of the first `kept` are kept, as when they ended."""
+    """A study for each seed of what `fill` stored; the comparisons of the last `kept` are kept, as when they ended."""
     from harness.report.finish import finish
     from harness.report.load import defaults
     from harness.store import queries
@@ -94,7 +94,7 @@ def add_studies(url: str, kept: int) -> None:
             records = [MemberRecord(one.run_id, one.role, one.baseline_id, one.session_id) for one in mine]
             study = store.open_study(f"harness run +method=shift seed={place}", "quick", records)
             store.close_study(study, "done")
-            if place < kept:
+            if place >= len(baselines) - kept:
                 finish(store, study, defaults())
 
 

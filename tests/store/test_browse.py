@@ -58,13 +58,13 @@ def test_there_is_something_to_choose_from(reader, three):
     assert browse.runs_by_method(reader) == {"identity": 1, "knorm": 2, "xkv": 1}
 
 
-def test_means_are_those_of_subtasks_and_leave_out_what_is_unknown(reader, three):
+def test_means_are_of_subtasks_and_of_samples_and_leave_out_what_is_unknown(reader, three):
     _, (first, second, third) = three
     means = browse.means(reader, [first, second, third])
 
-    assert means[first, "right"] == (pytest.approx((1 + 0.5) / 2), 4)
-    assert means[second, "right"] == (pytest.approx((0.5 + 0.5) / 2), 4)
-    assert means[third, "right"] == (0.0, 3)
+    assert means[first, "right"] == (pytest.approx((1 + 0.5) / 2), pytest.approx(3 / 4), 4)
+    assert means[second, "right"] == (pytest.approx((0.5 + 0.5) / 2), pytest.approx(2 / 4), 4)
+    assert means[third, "right"] == (0.0, 0.0, 3)
 
 
 def test_samples_come_with_the_end_of_their_prompt_the_worst_first(reader, three):
