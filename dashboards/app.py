@@ -23,7 +23,6 @@ from starlette.routing import Route
 
 from harness.report.layout import source
 from harness.report.notes import protocol
-from harness.report.plot import technique
 from harness.report.units import places_for
 from harness.spec.errors import HarnessError, UsageError
 from harness.store import browse
@@ -45,6 +44,7 @@ class Site:
     comparisons: Comparisons
     static: bool = False  # written to files: no filters, nothing that asks again
     templates: Environment = field(default_factory=lambda: environment())
+    shown: dict[str, tuple[Any, Markup]] = field(default_factory=dict)  # comparisons as they stand on pages
 
     def page(self, template: str, title: str, status: int = 200, **told: Any) -> HTMLResponse:
         text = self.templates.get_template(template).render(
@@ -72,7 +72,6 @@ def environment() -> Environment:
         "data": data,
         "figures": figures,
         "score": lambda value, metric: f"{value * metric.scale:.{places_for(metric.unit)}f}",
-        "technique": technique,
         "source": lambda one: words.visible(source(one)),
         "protocol": protocol,
         "path": lambda text: quote(str(text), safe="/"),

@@ -88,6 +88,7 @@ class Winner:
     """The best of one column, and what is said of it beside the baseline."""
 
     what: str
+    place: int
     row: Row
     value: str
     said: str
@@ -106,7 +107,7 @@ def winners(table: Table) -> list[Winner]:
             said = [cells.get("outcome", ""), change_words(cells.get("Δ", ""), cells.get("95 % interval", ""))]
             title = f"{'Highest' if metric.higher_is_better else 'Lowest'} {metric.name}"
             value = f"{cells['score']} {metric.unit}".rstrip()
-            found.append(Winner(title, table.rows[place], value, " ".join(filter(None, said)), True))
+            found.append(Winner(title, place, table.rows[place], value, " ".join(filter(None, said)), True))
     for word, title in COSTS_ASKED.items():
         one = axis(table, word)
         if one is None or one.name not in cost_metrics(table.rows):
@@ -116,7 +117,7 @@ def winners(table: Table) -> list[Winner]:
             column, *changes = cost_column(table.rows, one.name, footnotes)
             said = changes[0].cells[place].text if changes else relative(table.rows[place], one.name)
             value = f"{column.cells[place].text} {column.unit}".rstrip()
-            found.append(Winner(f"{title}: {one.title}", table.rows[place], value, said, False))
+            found.append(Winner(f"{title}: {one.title}", place, table.rows[place], value, said, False))
     return found
 
 

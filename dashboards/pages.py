@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -23,8 +24,10 @@ from harness_dashboards.asking import (
     settings_of,
     wanted,
 )
+from harness_dashboards.comparisons import MEMORY
 from harness_dashboards.grids import told_beside, wide, winners
 from harness_dashboards.plots import looks, plots
+from harness_dashboards.plots import techniques as techniques_of
 
 
 def overview(site: Site, request: Request) -> Response:
@@ -64,8 +67,7 @@ def study(site: Site, request: Request) -> Response:
     return site.page(
         "study.html",
         title,
-        tables=comparison(found),
-        exports=f"/studies/{one.id}/comparison",
+        tables=comparison(site, found, f"/studies/{one.id}/comparison"),
         live=5 if going else 0,
         **told,
     )
@@ -84,7 +86,18 @@ def self_check(site: Site, title: str, told: dict[str, Any]) -> Response:
     return site.page("selfcheck.html", title, checks=found, live=0, **told)
 
 
-def comparison(found: Any) -> list[dict[str, Any]]:
+def comparison(site: Site, found: Any, exports: str, query: str = "") -> Markup:
+    """Tables and plots, made once of what does not change."""
+    known = site.shown.get(exports + query)
+    if known is None or known[0] is not found:
+        macros: Any = site.templates.get_template("comparison.html").make_module({"site": site})
+        known = site.shown[exports + query] = (found, macros.tables_of(tables_of(found), exports, query))
+        while len(site.shown) > MEMORY:
+            site.shown.pop(next(iter(site.shown)), None)
+    return known[1]
+
+
+def tables_of(found: Any) -> list[dict[str, Any]]:
     """What the page shows of each table."""
     tables = []
     for index, table in enumerate(found.report.tables):
@@ -94,7 +107,7 @@ def comparison(found: Any) -> list[dict[str, Any]]:
             {
                 "table": table,
                 "wide": wide(table),
-                "looks": looks(table),
+                "looks": [looks(table)[name] for name in techniques_of(table).values()],
                 "winners": winners(table),
                 "plots": plots(table, mine),
                 "alarms": alarms,
@@ -116,7 +129,7 @@ def compare(site: Site, request: Request) -> Response:
         return site.page("waiting.html", title, what="The comparison", live=1)
     query = "&".join(f"run={one}" for one in ids)
     return site.page(
-        "compare.html", title, tables=comparison(found), ids=ids, exports="/compare/comparison", query=query, live=0
+        "compare.html", title, tables=comparison(site, found, "/compare/comparison", query), ids=ids, live=0
     )
 
 

@@ -13,8 +13,7 @@ from harness.report.axes import COMPRESSION, Axis, axis
 from harness.report.layout import cost_metrics
 from harness.report.model import Row, Table
 from harness.report.pareto import Tradeoff, tradeoff
-from harness.report.plot import technique
-from harness.report.settings import word
+from harness.report.settings import settings_text, word
 from harness.report.spread import SHARES, Spread
 from harness.report.units import places_for, scale_for, spread
 from harness.report.words import cost_name
@@ -22,6 +21,7 @@ from harness.report.words import cost_name
 Plain = Any
 COLOURS = 8
 MARKS = ("circle", "square", "diamond", "triangle-up", "triangle-down", "cross", "x", "star-triangle-up")
+WHOLE = "latency_s"  # shown first
 DASHES = ("solid", "dash", "dot", "dashdot")
 
 
@@ -40,11 +40,25 @@ class Plot(NamedTuple):
     choices: dict[str, dict[str, Plain]]  # by what is chosen; one, named "", where there is no choice
 
 
+def techniques(table: Table) -> dict[int, str]:
+    """By row what looks alike: the method with its settings, but for numbers that were varied."""
+    numbers = set(varied(table))
+    found = {}
+    for place, row in enumerate(table.rows):
+        others = {name: value for name, value in row.settings.items() if name.rpartition(".")[2] not in numbers}
+        name = f"{row.label} ({settings_text(others)})" if others else row.label
+        found[place] = name if row.role == "method" else f"{name} ({row.role})"
+    return found
+
+
+def by_row(table: Table) -> dict[int, str]:
+    return {id(table.rows[place]): name for place, name in techniques(table).items()}
+
+
 def looks(table: Table) -> dict[str, Look]:
     """By technique, in the order of the table."""
     found: dict[str, Look] = {}
-    for row in table.rows:
-        name = technique(row)
+    for name, row in zip(techniques(table).values(), table.rows, strict=True):
         if row.role == "baseline":
             found[name] = Look("@ink", "star", "solid")
         elif name not in found:
@@ -82,10 +96,11 @@ def drawable(row: Row, *axes: Axis) -> bool:
 
 def figure_pareto(found: Tradeoff) -> dict[str, Plain]:
     rows = [row for row in found.table.rows if drawable(row, found.x, found.y)]
+    called = by_row(found.table)
     scale = scale_for(found.x.unit, [found.x.of(row).value or 0.0 for row in rows])
     data: list[Plain] = [frontier(found, scale.factor)]
     for name, look in looks(found.table).items():
-        mine = [row for row in rows if technique(row) == name]
+        mine = [row for row in rows if called[id(row)] == name]
         if mine:
             data.append(points(found, mine, name, look, scale.factor, scale.unit))
     return figure(data, titled(found.x.title, scale.unit), titled(found.y.title, found.y.unit))
@@ -146,7 +161,7 @@ def against_settings(table: Table) -> Plot | None:
             choices[f"{up.title} against share removed"] = figure_lines(table, up, across, titled("removed", "%"))
         for name in varied(table):
             across = {id(row): numeric(row, name) for row in table.rows}
-            choices[f"{up.title} against {name}"] = figure_lines(table, up, across, name)
+            choices[f"{up.title} against {name}"] = figure_lines(table, up, across, name, name)
     says = (
         "Quality along what was varied: a line a technique, its 95 % interval as a band, the baseline's level dotted."
     )
@@ -176,16 +191,19 @@ def numeric(row: Row, name: str) -> float | None:
     return float(value) if is_number(value) else None
 
 
-def figure_lines(table: Table, up: Axis, across: dict[int, float | None], title: str) -> dict[str, Plain]:
+def figure_lines(
+    table: Table, up: Axis, across: dict[int, float | None], title: str, knob: str = ""
+) -> dict[str, Plain]:
     data: list[Plain] = []
     shown = looks(table)
     span = [value for row in table.rows if (value := across[id(row)]) is not None and row.role != "baseline"]
+    called = by_row(table)
     alike: dict[tuple[str, str], list[Row]] = {}
     for row in table.rows:
         if up.of(row).value is not None and (across[id(row)] is not None or row.role == "baseline"):
-            others = {name: value for name, value in row.settings.items() if name not in title}
-            key = (technique(row), "" if row.role == "baseline" else word(sorted(others.items())))
-            alike.setdefault(key if title != titled("removed", "%") else (technique(row), ""), []).append(row)
+            others = {name: value for name, value in row.settings.items() if name.rpartition(".")[2] != knob}
+            same = word(sorted(others.items())) if knob and row.role != "baseline" else ""
+            alike.setdefault((called[id(row)], same), []).append(row)
     for (name, _), rows in alike.items():
         look = shown[name]
         if rows[0].role == "baseline":
@@ -274,15 +292,15 @@ def scaled(value: float | None, scale: float) -> float | None:
 def latency(table: Table, spreads: Sequence[Spread]) -> Plot | None:
     """A box a row: half of its readings lie in the box, 90 of 100 between the whiskers."""
     choices = {}
-    shown = looks(table)
-    for metric in dict.fromkeys(one.metric for one in spreads):
+    shown, called = looks(table), techniques(table)
+    for metric in sorted({one.metric for one in spreads}, key=lambda name: (name != WHOLE, name)):
         mine = [one for one in spreads if one.metric == metric]
         scale = scale_for(mine[0].unit, [one.quantiles[-1] for one in mine])
         data = []
         for one in mine:
             row = table.rows[one.row]
             at = {share: value * scale.factor for share, value in zip(SHARES, one.quantiles, strict=True)}
-            look = shown[technique(row)]
+            look = shown[called[one.row]]
             data.append(
                 {
                     "type": "box", "orientation": "h", "name": row.name, "y": [row.name],
@@ -356,10 +374,10 @@ def dimension(title: str, values: Sequence[Plain]) -> Dimension:
 
 
 def lines_over(table: Table, rows: Sequence[Row], dimensions: Sequence[Dimension]) -> dict[str, Plain]:
-    shown, told = looks(table), set()
+    shown, called, told = looks(table), by_row(table), set()
     data: list[Plain] = []
     for place, row in enumerate(rows):
-        name = technique(row)
+        name = called[id(row)]
         across = [(at, one.places[place]) for at, one in enumerate(dimensions) if one.places[place] is not None]
         data.append(
             {
