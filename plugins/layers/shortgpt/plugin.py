@@ -17,7 +17,7 @@ KEPT = "influence.json"  # of each block, in the artifact's folder
 class ShortGPT(Skipper):
     target_speedup: float = knob(1.39, low=1.0, help="blocks there are ÷ blocks that run, rounded down to whole blocks")
     skip_prefill: bool = knob(True, help="the layers are removed; false: a prompt passes all of them")
-    calibration_texts: int = knob(16, low=1, help="texts that influence is a mean over")
+    calibration_texts: int = knob(8, low=1, help="texts that influence is a mean over")
     calibration_tokens: int = knob(256, low=2, help="tokens of each")
 
     name = "shortgpt"
