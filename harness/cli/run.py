@@ -132,6 +132,8 @@ def show_plan(plan: Plan, sweep: Sweep, tell: Callable[[str], None]) -> None:
     guess = "" if seconds is None or done == planned else f", about {duration(seconds)} (a rough guess)"
     timed = "timed after it" if sweep.measure.processes else "nothing is timed"
     tell(f"Quality: {planned} samples, {done} done{guess}. Cost: measure={sweep.measure.name}, {timed}.")
+    for note in dict.fromkeys(note for run in plan.runs for note in run.cautions):
+        tell(f"Note: {note}.")
 
 
 def say(text: str) -> None:

@@ -120,6 +120,15 @@ class PlannedRun:
     def spec(self) -> RunSpec:
         return spec_of(self.stack, self.bench)
 
+    @cached_property
+    def cautions(self) -> list[str]:
+        """What its methods say must be known of them on such a model."""
+        found = []
+        for method in self.stack.methods:
+            with blaming(method, "say its notes"):
+                found += method.notes(self.bench.facts)
+        return found
+
     def about(self) -> dict[str, Plain]:
         """What a reader of its numbers must know beside its settings."""
         bench = self.bench
@@ -127,14 +136,11 @@ class PlannedRun:
             conditions = {**bench.task.describe(), "dtype": bench.model.settings().get("dtype")}
         with blaming(bench.model, "say its notes"):
             notes = bench.model.notes()
-        for method in self.stack.methods:
-            with blaming(method, "say its notes"):
-                notes = [*notes, *method.notes(bench.facts)]
         unfit = [why for method in self.stack.methods if (why := method.unfit(bench.facts))]
         return {
             "nominal": nominal(self.stack),
             "conditions": conditions,
-            "notes": notes,
+            "notes": [*notes, *self.cautions],
             "unfit": unfit,
             "simulated": any(method.traits.simulated for method in self.stack.methods),
             "prepares": is_by_seed(self.stack, bench.task, bench.model),

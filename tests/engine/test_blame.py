@@ -16,6 +16,7 @@ PLACES = {
     "Counting.planned": "task counting can't say how many samples it has",
     "Counting.describe": "task counting can't describe itself",
     "Shift.check": "method shift can't check the model",
+    "Shift.notes": "method shift can't say its notes",
     "Shift.nominal": "method shift can't say what it asks for",
 }
 

@@ -15,3 +15,13 @@ def test_a_setting_left_to_the_model_is_decided_from_its_facts(lab, monkeypatch)
     assert ended.code == 0
     assert lab.runs() == {"identity": ("done", 2), "shift": ("done", 2)}
     assert {json.loads(spec)["task"]["knobs"]["samples"] for (spec,) in lab.rows("SELECT spec FROM run")} == {2}
+
+
+def test_what_a_method_says_of_itself_on_such_a_model_stands_in_the_plan_and_below_the_table(lab, monkeypatch):
+    toys = importlib.import_module("toy_lab")
+    monkeypatch.setattr(toys.Shift, "notes", lambda method, facts: [f"shifts by {method.by} of nothing"])
+
+    ended = lab.run("+method=shift")
+
+    assert "Note: shifts by 1 of nothing." in ended.err
+    assert "– shifts by 1 of nothing" in ended.out
