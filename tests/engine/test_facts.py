@@ -24,4 +24,4 @@ def test_what_a_method_says_of_itself_on_such_a_model_stands_in_the_plan_and_bel
     ended = lab.run("+method=shift")
 
     assert "Note: shifts by 1 of nothing." in ended.err
-    assert "– shifts by 1 of nothing" in ended.out
+    assert "\nshifts by 1 of nothing\n" in ended.out
