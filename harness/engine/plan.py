@@ -123,7 +123,7 @@ class PlannedRun:
     @cached_property
     def cautions(self) -> list[str]:
         """What its methods say must be known of them on such a model."""
-        found = []
+        found: list[str] = []
         for method in self.stack.methods:
             with blaming(method, "say its notes"):
                 found += method.notes(self.bench.facts)
