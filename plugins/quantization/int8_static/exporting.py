@@ -37,7 +37,15 @@ def library() -> Any:
     return onnxruntime
 
 
-def quantize(exported: Path, images: Any, place: Path, calibration: str, percentile: float, per_channel: bool) -> None:
+def quantize(
+    exported: Path,
+    images: Any,
+    place: Path,
+    calibration: str,
+    percentile: float,
+    per_channel: bool,
+    reduce_range: bool,
+) -> None:
     """Weights symmetric in int8, activations affine in uint8, a scale a tensor; ranges always hold 0.
 
     Normalisation is folded into convolutions first.
@@ -62,6 +70,7 @@ def quantize(exported: Path, images: Any, place: Path, calibration: str, percent
             Reader(images),
             quant_format=QuantFormat.QDQ,
             per_channel=per_channel,
+            reduce_range=reduce_range,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             calibrate_method=CalibrationMethod.MinMax,

@@ -65,6 +65,8 @@ class Int8Static(Onnx):
     images: int = knob(100, low=1, help="training images to calibrate on")
     per_channel: bool = knob(True, help="a scale for each output channel of weights, or one a tensor")
 
+    reduce_range: bool = knob(True, help="7 of the 8 bits for weights, whose sums overflow on processors without VNNI")
+
     name = "int8_static"
     traits = replace(RUNTIME, controls=("onnx_float32",))
 
@@ -74,7 +76,15 @@ class Int8Static(Onnx):
     def make(self, exported: Path, images: Any, place: Path) -> None:
         from .exporting import quantize
 
-        quantize(exported, images.cpu().numpy(), place, self.calibration, self.percentile, self.per_channel)
+        quantize(
+            exported,
+            images.cpu().numpy(),
+            place,
+            self.calibration,
+            self.percentile,
+            self.per_channel,
+            self.reduce_range,
+        )
 
 
 @dataclass(frozen=True)
