@@ -166,6 +166,8 @@ def estimate(of: Grouped, level: float = 0.95, seed: int = SEED) -> Estimate:
     value = float(of.values([np.ones((1, n))])[0])
     if np.isnan(value):
         return Estimate(None, None, n, f"{of.name} needs samples of every class in every group")
+    if of.count < FEW:
+        return Estimate(value, None, n, f"fewer than {FEW} contexts show no spread")
     drawn = _draws(lambda random, rows: of.values([_again(of, random, rows)]), seed)
     return Estimate(value, _ends(drawn, level), n)
 
@@ -206,7 +208,9 @@ def compare(
         test="arms swapped within contexts, bootstrap over contexts, the statistic computed anew each time",
     )
     if units < FEW:
-        return replace(found, interval=None, reason=f"fewer than {FEW} contexts differ, which shows no spread")
+        return replace(
+            found, interval=None, mde=None, reason=f"fewer than {FEW} contexts differ, which shows no spread"
+        )
     return judge(found, units, margin * abs(before), higher_is_better)
 
 

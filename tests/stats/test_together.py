@@ -90,7 +90,7 @@ def test_strata_count_alike_and_a_patient_in_two_splits_is_drawn_once():
     of = grouped("auroc", truth, [np.vstack([right, right, wrong])], ["a", "a", "a", "a", "b", "b"], [0, 1, 2, 3, 0, 1])
 
     assert of.count == 4
-    assert estimate(of).value == 0.5 * (1.0 + 0.0)
+    assert estimate(of)[:3] == (0.5 * (1.0 + 0.0), None, 6)
 
 
 def test_calibration_error_is_the_gap_between_sure_and_right_by_bins_of_confidence():

@@ -74,6 +74,8 @@ def check_made_alike(bag: Path, wanted: dict[str, Any]) -> None:
             made = json.loads(opened.attrs.get("made", "{}"))
     except OSError as error:
         raise SourceError(f"{bag} can't be read ({error}); delete it, and it is made again") from error
+    if made.get("mpp") is None:
+        wanted = {**wanted, "mpp": None}  # the slide says its own
     unlike = [f"{name} {made.get(name)}" for name, value in wanted.items() if made.get(name) != value]
     if unlike:
         raise SourceError(f"{bag} was made with {', '.join(unlike)}; give another folder as task.bags, or delete it")
@@ -114,7 +116,7 @@ def extract_one(task: Any, path: Path, into: Path, made: dict[str, Any], network
             "patch_level": of.level,
             "step": of.step,  # pixels of the finest level that a tile spans
             "level_dim": slide.level_dimensions[of.level],
-            "made": json.dumps(made),
+            "made": json.dumps(made if slides.stored_resolution(slide) is None else {**made, "mpp": None}),
         }
     tensor = io.BytesIO()
     torch.save(torch.from_numpy(features), tensor)

@@ -65,6 +65,8 @@ def labelled(path: Path) -> tuple[str, dict[str, tuple[str, str]]]:
     Raises:
         SourceError: columns are missing, a label is, or a slide has two.
     """
+    if not path.is_file():
+        raise SourceError(f"{path} is not there; say label and patient of each slide in task.labels=<CSV>")
     rows = table(path)
     columns = set(rows[0]) if rows else set()
     layout = next((name for name, (slide, _, label) in LAYOUTS.items() if {slide, label} <= columns), None)

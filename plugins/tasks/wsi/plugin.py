@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -48,9 +49,8 @@ class WSI(Task):
         return str(cache_folder() / "wsi" / "bags" / sha256(made.encode()).hexdigest()[:16])
 
     def study(self) -> Any:
-        from .folders import study
-
-        return study(self.folder, self.labels, self.splits)
+        """What there is to test, once every slide is a bag."""
+        return studied(self)
 
     @property
     def metrics(self) -> tuple[Metric, ...]:
@@ -79,11 +79,6 @@ class WSI(Task):
         return {"classes": ", ".join(self.study().classes), "training": told}
 
     def sources(self) -> list[Source]:
-        if self.slides is not None:
-            from .extract import extract
-
-            assert self.folder is not None
-            extract(self, Path(self.slides).expanduser(), Path(self.folder).expanduser())
         return [self.study().source()]
 
     def training(self, processor: Any, seed: int) -> dict[str, Any]:
@@ -135,6 +130,17 @@ class WSI(Task):
         probabilities = output["probabilities"]
         told = probabilities.index(max(probabilities))
         return f"{self.study().classes[told]} with probability {probabilities[told]:.3f}"
+
+
+@cache
+def studied(task: WSI) -> Any:
+    from .folders import study
+
+    if task.slides is not None:
+        from .extract import extract
+
+        extract(task, Path(task.slides).expanduser(), Path(str(task.folder)).expanduser())
+    return study(task.folder, task.labels, task.splits)
 
 
 @hookimpl

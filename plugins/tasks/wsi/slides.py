@@ -47,12 +47,18 @@ def opened(path: Path) -> Iterator[Any]:
         slide.close()
 
 
-def resolution(slide: Any, path: Path, given: float | None) -> float:
-    """µm a pixel of the finest level: the slide's own, else `given`."""
+def stored_resolution(slide: Any) -> float | None:
+    """µm a pixel of the finest level, where the slide says it."""
     stored = [slide.properties.get(f"{maker}.mpp-{axis}") for maker in ("openslide", "tiffslide") for axis in "xy"]
     known = [float(one) for one in stored if one not in (None, "")]
-    if known:
-        return sum(known) / len(known)
+    return sum(known) / len(known) if known else None
+
+
+def resolution(slide: Any, path: Path, given: float | None) -> float:
+    """The slide's own, else `given`."""
+    own = stored_resolution(slide)
+    if own is not None:
+        return own
     if given is None:
         raise SourceError(f"{path} does not store its resolution; give µm a pixel of its finest level as task.mpp=")
     return given

@@ -7,9 +7,14 @@ from harness.api import SourceError, UsageError
 from harness_plugins.subjects.bag_classifier import bags
 from harness_plugins.tasks.mil import bags as classic
 from harness_plugins.tasks.wsi import folders
-from harness_plugins.tasks.wsi.plugin import WSI
+from harness_plugins.tasks.wsi.plugin import WSI, studied
 
 pytest.importorskip("h5py")
+
+
+def forget():
+    folders.study.cache_clear()
+    studied.cache_clear()
 
 
 def write_csv(path, rows):
@@ -38,7 +43,7 @@ def ucsb(tmp_path):
     write_csv(tmp_path / "labels.csv", rows)
     columns = [parts[name] + [""] * (len(parts["train"]) - len(parts[name])) for name in parts]
     write_csv(tmp_path / "splits" / "splits_0.csv", [["train", "val", "test"], *zip(*columns, strict=True)])
-    folders.study.cache_clear()
+    forget()
     return tmp_path
 
 
@@ -46,7 +51,7 @@ def edit(path, old, new):
     text = path.read_text()
     assert old in text
     path.write_text(text.replace(old, new))
-    folders.study.cache_clear()
+    forget()
 
 
 def test_a_folder_in_clams_layout_is_a_study(ucsb):
@@ -75,7 +80,7 @@ def test_a_patient_in_two_parts_is_refused_by_name(ucsb):
 def test_a_part_without_a_class_is_refused_by_name(ucsb):
     text = (ucsb / "labels.csv").read_text()
     (ucsb / "labels.csv").write_text(text.replace("malignant", "benign").replace("p0,s0,benign", "p0,s0,malignant"))
-    folders.study.cache_clear()
+    forget()
 
     with pytest.raises(SourceError, match=r"splits_0.csv: val has no slide labelled malignant; draw the split again"):
         WSI(bags=str(ucsb)).study()
@@ -95,7 +100,7 @@ def test_a_part_without_a_class_is_refused_by_name(ucsb):
 def test_what_is_wrong_with_labels_and_splits_is_said_with_file_and_line(ucsb, file, old, new, sentence):
     text = (ucsb / file).read_text()
     (ucsb / file).write_text(text.replace(old, new, 1))
-    folders.study.cache_clear()
+    forget()
 
     with pytest.raises(SourceError, match=sentence):
         WSI(bags=str(ucsb)).study()
@@ -108,7 +113,7 @@ def test_a_bag_that_is_missing_truncated_or_of_another_width_is_named(ucsb):
         path.unlink()
         if damage:
             path.write_bytes(damage)
-        folders.study.cache_clear()
+        forget()
         with pytest.raises(SourceError, match=sentence):
             WSI(bags=str(ucsb)).study()
 
@@ -116,7 +121,7 @@ def test_a_bag_that_is_missing_truncated_or_of_another_width_is_named(ucsb):
 
     (ucsb / "pt_files").mkdir()
     torch.save(torch.ones(4, 700), ucsb / "pt_files" / "s3.pt")
-    folders.study.cache_clear()
+    forget()
     with pytest.raises(SourceError, match=r"s3.pt has 700 features an instance, .*s0.h5 has 708"):
         WSI(bags=str(ucsb)).study()
 

@@ -143,6 +143,8 @@ def test_a_slide_becomes_a_bag_once_and_a_half_written_one_is_none(tmp_path, cmu
     stamp = made.stat().st_mtime_ns
     extract.extract(task, folder, into)
     assert made.stat().st_mtime_ns == stamp
+    extract.extract(WSI(slides=str(folder), mpp=0.25), folder, into)  # the slide stores its own
+    assert made.stat().st_mtime_ns == stamp
     with pytest.raises(SourceError, match=r"cmu.h5 was made with tile 256; give another folder"):
         extract.extract(WSI(slides=str(folder), tile=128), folder, into)
 
