@@ -128,7 +128,7 @@ def make_app(store: Store, *, token: str | None = None, static: bool = False) ->
             Route("/static/{name}", static_file),
             Route("/pulse", lambda request: JSONResponse(list(browse.count(store)))),
         ],
-        middleware=[Middleware(Guard, token=token), Middleware(GZipMiddleware, minimum_size=2048)],
+        middleware=[Middleware(Guard, token=token), *([Middleware(GZipMiddleware, compresslevel=3)] if token else [])],
         exception_handlers={HarnessError: failed, HTTPException: failed},
     )
     app.state.site = site
