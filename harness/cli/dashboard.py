@@ -21,7 +21,9 @@ MISSING = "the dashboard needs {}: pip install 'harness-ml[dashboard]'"
 @click.command("dashboard")
 @click.option("--store", "url", help=STORE)
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at; others ask for a token.")
-@click.option("--port", default=8765, show_default=True, help="Port; 0 for any that is free.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8765, show_default=True, help="Port; 0 for any that is free."
+)
 @click.option("--open", "browser", is_flag=True, help="Also open it in a browser.")
 @click.option(
     "--export",
@@ -96,7 +98,9 @@ def serve(store: Store, host: str, port: int, browser: bool) -> None:
             file=sys.stderr,
         )
     print(f"Dashboard of {store.place}: {address}  (Ctrl-C ends it)", flush=True)
-    threading.Thread(target=warm, daemon=True).start()
+    later = threading.Timer(1.0, warm)  # once the first page is there
+    later.daemon = True
+    later.start()
     if browser:
         import webbrowser
 
