@@ -6,7 +6,7 @@ import hashlib
 import os
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp, isfinite, log
 from random import Random
 from typing import Any, ClassVar, NamedTuple
@@ -122,7 +122,8 @@ class TrainingTask(ImageTask):
 
     def sources(self) -> list[Source]:
         train = self.train_images(0)
-        return super().sources() + ([train.source] if train else [])
+        named = [replace(train.source, name=f"{train.source.name}, training part")] if train else []
+        return super().sources() + named  # a run keeps a source for each name
 
     def training(self, processor: Any, seed: int) -> dict[str, Any]:
         images = self.train_images(seed)

@@ -110,7 +110,10 @@ def test_the_hundred_fine_labels_of_cifar_100(tmp_path):
     task = Cifar100(path=str(tmp_path), samples=20)
 
     assert sorted(sample.target for sample in task.make_samples(None, 0)) == labels
-    assert [source.name for source in task.sources()] == ["CIFAR-100, python batches"] * 2
+    assert [source.name for source in task.sources()] == [
+        "CIFAR-100, python batches",
+        "CIFAR-100, python batches, training part",
+    ]
     with pytest.raises(IncompatibleError, match="cifar100 has 100 classes, the model 10"):
         task.check({"classes": 10, "channels": 3})
     with pytest.raises(SourceError, match="neither test nor"):
