@@ -63,7 +63,7 @@ def list_offers(registry: Registry, kind: str, knobs: bool) -> None:
             list_knobs(name, table[name])  # type: ignore[index]
     elif kind == "method":
         print("\nharness ls methods --knobs shows their settings.")
-    for one in registry.waiting:
+    for one in registry.waiting if kind == "method" else ():  # environments are of methods
         print(f"More from {one.found.name}: {one.reason}")
 
 
