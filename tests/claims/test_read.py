@@ -157,12 +157,13 @@ def test_five_techniques_come_with_claims():
 
 
 @pytest.mark.parametrize("name", WITH_CLAIMS)
-def test_every_claim_shipped_can_be_run_or_says_why_not(name, plugins):
+def test_every_claim_shipped_can_be_run_or_says_why_not(name, plugins, monkeypatch):
+    monkeypatch.setenv("HARNESS_DATA", "/data")  # where a machine has what is not fetched
     for claim in claims_of(BUILT_IN[name]):
         if claim.blocked is None:
             asked = demand(claim, *plugins)
             assert len(asked.arms) == len(claim.arms)
-            assert asked.n >= 10
+            assert asked.n >= (3 if claim.holds == "value" else 5)  # fewer than five pairs are never called
 
 
 def test_xkv_names_the_samples_that_settle_it(plugins):
