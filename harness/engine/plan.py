@@ -264,7 +264,7 @@ def check_light(registry: Registry, stack: Stack, task: Task, model: Model) -> N
     homes = sorted({method.traits.environment for method in stack.methods} - {""})
     if len(homes) > 1:
         raise IncompatibleError(f"members of {stack.label} need different environments ({', '.join(homes)})")
-    broken: dict[str, str] = {}
+    broken: dict[str, Method] = {}
     for method in stack.methods:
         traits = method.traits
         if traits.subjects and model.kind not in traits.subjects:
@@ -277,11 +277,13 @@ def check_light(registry: Registry, stack: Stack, task: Task, model: Model) -> N
                 f"method {method.name} acts at {seam!r}, which {with_article(model.kind)} does not publish"
             )
         for fact in sorted(traits.requires & set(broken)):
+            first = broken[fact]
+            remedy = "run them apart" if first.traits.requires & traits.breaks else "swap them or run them apart"
             raise IncompatibleError(
-                f"{method.name} can't follow {broken[fact]} in a stack: it relies on {fact}, "
-                f"which no longer holds after {broken[fact]}; swap them or run them apart"
+                f"{method.name} can't follow {first.name} in a stack: it relies on {fact}, "
+                f"which no longer holds after {first.name}; {remedy}"
             )
-        broken |= dict.fromkeys(traits.breaks, method.name)
+        broken |= dict.fromkeys(traits.breaks, method)
 
 
 def check_facts(stack: Stack, bench: Bench) -> None:

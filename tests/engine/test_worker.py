@@ -51,6 +51,7 @@ def open_message(*stacks):
         "do": "open",
         "model": {"name": "counter", "knobs": {}},
         "location": {"path": "", "revision": "1"},
+        "trained": None,
         "device": {"kind": "cpu", "threads": 1},
         "runs": [
             {"run": number, "stack": stack, "artifacts": [None] * len(stack)}
