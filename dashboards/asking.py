@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from harness.report.model import shown_metrics
 from harness.report.settings import settings_text, telling
 from harness.spec.errors import UsageError
 from harness.spec.records import Metric, Setting
@@ -85,16 +86,9 @@ def usual(site: Site) -> dict[str, Any]:
     return site.comparisons.of("defaults", 0, defaults, wait_s=5.0) or {}
 
 
-def metrics_of(about: dict[str, Any]) -> list[Metric]:
-    """Those that are shown: a score that only weighs samples, or serves a statistic of many, is none."""
-    declared = [Metric(**one) for one in about.get("metrics", [])]
-    serving = {name for one in declared for name in (one.weight, *one.of)}
-    return [one for one in declared if one.name not in serving]
-
-
 def of_samples(about: dict[str, Any]) -> list[Metric]:
     """Those of which each sample has a score."""
-    return [one for one in metrics_of(about) if one.statistic is None]
+    return [one for one in shown_metrics(about) if one.statistic is None]
 
 
 def mean_of(means: dict[tuple[int, str], browse.Mean], run_id: int, metric: Metric) -> float | None:

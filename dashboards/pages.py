@@ -8,6 +8,7 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
+from harness.report.model import shown_metrics
 from harness.report.words import sentences
 from harness.store import browse, queries
 from harness.store.timings import SELF_CHECK
@@ -16,7 +17,6 @@ from harness_dashboards.app import Page, Site
 from harness_dashboards.asking import (
     filters,
     mean_of,
-    metrics_of,
     number,
     of_samples,
     paging,
@@ -157,14 +157,14 @@ def runs(site: Site, request: Request) -> Response:
 
 def told_of_run(site: Site, row: dict[str, Any]) -> dict[str, Any]:
     """With its settings in words, and the metrics that are shown."""
-    return {**row, "settings": settings_of(site, row["spec"]), "metrics": metrics_of(row["about"])}
+    return {**row, "settings": settings_of(site, row["spec"]), "metrics": shown_metrics(row["about"])}
 
 
 def run(site: Site, request: Request) -> Response:
     number_ = request.path_params["run"]
     one, page = queries.run(site.store, number_), number(request, "page")
     stratum, text = (request.query_params.get(name, "") for name in ("subtask", "q"))
-    metrics = metrics_of(one.about)
+    metrics = shown_metrics(one.about)
     order = request.query_params.get("order", "number")
     first = next(iter(of_samples(one.about)), None) if order == "worst" else None
     worst = "" if first is None else f"{'-' if first.higher_is_better else ''}{first.name}"

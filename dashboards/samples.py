@@ -8,12 +8,13 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from harness.report.model import shown_metrics
 from harness.spec.errors import UsageError
 from harness.spec.records import Metric
 from harness.store import browse, queries
 from harness.store.browse import Hard
 from harness_dashboards.app import Site
-from harness_dashboards.asking import metrics_of, number, of_samples, paging, settings_of
+from harness_dashboards.asking import number, of_samples, paging, settings_of
 from harness_dashboards.comparisons import MOMENT_S
 from harness_dashboards.words import LONG, plain
 
@@ -132,7 +133,7 @@ def sample(site: Site, request: Request) -> Response:
         target=first["target"],
         prompt=browse.prompt_of(site.store, first["prompt_hash"], LONG),
         answers=[{**row, "settings": settings_of(site, row["spec"])} for row in found.rows],
-        metrics=metrics_of(run_.about),
+        metrics=shown_metrics(run_.about),
         paging=paging(request, found.total, page),
         live=0,
     )

@@ -45,10 +45,14 @@ class RunView:
 
     @property
     def metrics(self) -> list[Metric]:
-        """Those that are shown: a score that only weighs samples, or serves a statistic of many, is none."""
-        declared = [Metric(**one) for one in self.about.get("metrics", [])]
-        serving = {name for one in declared for name in (one.weight, *one.of)}
-        return [one for one in declared if one.name not in serving]
+        return shown_metrics(self.about)
+
+
+def shown_metrics(about: Mapping[str, Plain]) -> list[Metric]:
+    """A run's metrics that are shown: a score that only weighs samples, or serves a statistic of many, is none."""
+    declared = [Metric(**one) for one in about.get("metrics", [])]
+    serving = {name for one in declared for name in (one.weight, *one.of)}
+    return [one for one in declared if one.name not in serving]
 
 
 @dataclass(frozen=True)
