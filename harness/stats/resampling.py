@@ -57,17 +57,17 @@ def design(
 
     With `weights` a stratum's mean is Σ wᵢ vᵢ / Σ wᵢ, a ratio of sums: its linear form is that of `split`.
     """
-    stratum = np.zeros(count, np.intp) if strata is None else _codes(strata)
-    units = np.arange(count, dtype=np.intp) if clusters is None else _codes(clusters, none_stands_alone=True)
+    stratum = np.zeros(count, np.intp) if strata is None else codes(strata)
+    units = np.arange(count, dtype=np.intp) if clusters is None else codes(clusters, none_stands_alone=True)
     given = np.ones(count) if weights is None else weights
     sizes = np.bincount(stratum, given)
     return Design(given / (len(sizes) * sizes[stratum]), units, _merge_lone(_blocks(stratum, units)))
 
 
-def _codes(labels: Sequence[Hashable], none_stands_alone: bool = False) -> Codes:
-    codes: dict[Hashable, int] = {}
+def codes(labels: Sequence[Hashable], none_stands_alone: bool = False) -> Codes:
+    seen: dict[Hashable, int] = {}
     keys = (("alone", i) if none_stands_alone and (x is None or x != x) else x for i, x in enumerate(labels))
-    return np.array([codes.setdefault(key, len(codes)) for key in keys], np.intp)
+    return np.array([seen.setdefault(key, len(seen)) for key in keys], np.intp)
 
 
 def _blocks(stratum: Codes, units: Codes) -> Codes:
@@ -75,7 +75,7 @@ def _blocks(stratum: Codes, units: Codes) -> Codes:
     touched: list[set[int]] = [set() for _ in range(int(units.max(initial=-1)) + 1)]
     for unit, one in zip(units.tolist(), stratum.tolist(), strict=True):
         touched[unit].add(one)
-    return _codes([frozenset(strata) for strata in touched])
+    return codes([frozenset(strata) for strata in touched])
 
 
 def _merge_lone(blocks: Codes) -> Codes:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from harness.stats.intervals import FEW, Estimate, Interval
 from harness.stats.paired import MARGIN, Comparison, judge
-from harness.stats.resampling import DRAWS, SEED, Array
+from harness.stats.resampling import DRAWS, SEED, Array, codes
 
 Truth = NDArray[np.int64]
 CHUNK = 1000  # weightings at once
@@ -152,12 +152,8 @@ def grouped(
     strata: Sequence[Hashable],
     clusters: Sequence[Hashable],
 ) -> Grouped:
-    def codes(labels: Sequence[Hashable]) -> NDArray[np.intp]:
-        seen: dict[Hashable, int] = {}
-        return np.array([seen.setdefault(one, len(seen)) for one in labels], np.intp)
-
-    alone = [("alone", place) if one is None or one != one else one for place, one in enumerate(clusters)]
-    return Grouped(name, truth.astype(np.int64), tuple(answers), codes(strata), codes(alone))
+    units = codes(clusters, none_stands_alone=True)
+    return Grouped(name, truth.astype(np.int64), tuple(answers), codes(strata), units)
 
 
 def estimate(of: Grouped, level: float = 0.95, seed: int = SEED) -> Estimate:
