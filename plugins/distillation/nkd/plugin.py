@@ -59,6 +59,16 @@ class Taught(Student):
             raise IncompatibleError(f"{self.name} needs a model that comes in several depths, not {model.name}")
         return {"teacher": replace(model, depth=self.teacher_depth, checkpoint=self.teacher)}  # type: ignore[call-arg]
 
+    def objective(self, teacher: Any) -> Any:
+        """What is minimised, where `teacher` turns images into logits."""
+        raise NotImplementedError
+
+    def prepare(self, preparation: Preparation) -> None:
+        from .training import teacher_of
+
+        subject = preparation.subject
+        subject.fit(subject.new(preparation.seed), preparation, self.objective(teacher_of(preparation)))
+
 
 @dataclass(frozen=True)
 class KD(Taught):
@@ -69,12 +79,10 @@ class KD(Taught):
     traits = replace(DISTILLATION, evidence=frozenset({"cross_entropy", "distillation"}))
     neutral = None
 
-    def prepare(self, preparation: Preparation) -> None:
-        from .training import kd_objective, teacher_of
+    def objective(self, teacher: Any) -> Any:
+        from .training import kd_objective
 
-        student = preparation.subject.new(preparation.seed)
-        objective = kd_objective(teacher_of(preparation), self.alpha, self.temperature)
-        preparation.subject.fit(student, preparation, objective)
+        return kd_objective(teacher, self.alpha, self.temperature)
 
 
 @dataclass(frozen=True)
@@ -85,12 +93,10 @@ class NKD(Taught):
     name = "nkd"
     traits = DISTILLATION
 
-    def prepare(self, preparation: Preparation) -> None:
-        from .training import nkd_objective, teacher_of
+    def objective(self, teacher: Any) -> Any:
+        from .training import nkd_objective
 
-        student = preparation.subject.new(preparation.seed)
-        objective = nkd_objective(teacher_of(preparation), self.gamma, self.temperature)
-        preparation.subject.fit(student, preparation, objective)
+        return nkd_objective(teacher, self.gamma, self.temperature)
 
 
 @dataclass(frozen=True)
