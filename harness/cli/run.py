@@ -125,9 +125,9 @@ def show_plan(plan: Plan, sweep: Sweep, tell: Callable[[str], None]) -> None:
     models = ", ".join(sorted({bench.model_name for bench in plan.benches}))
     device = plan.benches[0].device
     tell(f"Plan: {len(plan.runs)} runs ({names}) of {tasks} on {models}, {device.kind}, {device.threads} threads.")
-    for home in sorted({bench.environment for bench in plan.benches} - {""}):
-        there = dict.fromkeys(run.stack.label for run in plan.runs if run.bench.environment == home)
-        tell(f"In environment {home}: {', '.join(there)}.")
+    for home, runs in plan.by_environment().items():
+        if home:
+            tell(f"In environment {home}: {', '.join(dict.fromkeys(run.stack.label for run in runs))}.")
     seconds = plan.seconds()
     guess = "" if seconds is None or done == planned else f", about {duration(seconds)} (a rough guess)"
     timed = "timed after it" if sweep.measure.processes else "nothing is timed"

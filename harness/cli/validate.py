@@ -84,8 +84,7 @@ def learn(plan: Plan, sweep: Sweep) -> str:
         return f"Store: {place}, of an older harness; a run would upgrade it, what it holds was not looked at."
     with open_store(url) as store:
         held = 0
-        for home in {bench.environment for bench in plan.benches}:
-            runs = [run for run in plan.runs if run.bench.environment == home]
+        for home, runs in plan.by_environment().items():
             ids = queries.ids_of(store, [run.key for run in runs], environment(home)[0])
             done, held = store.done_by_run(ids.values()), held + len(ids)
             for run in runs:

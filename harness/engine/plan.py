@@ -166,6 +166,13 @@ class Plan:
             found[run.bench].append(run)
         return found
 
+    def by_environment(self) -> dict[str, list[PlannedRun]]:
+        """Runs by the named environment that their workers run in; "" is the command's own."""
+        found: dict[str, list[PlannedRun]] = {}
+        for run in self.runs:
+            found.setdefault(run.bench.environment, []).append(run)
+        return dict(sorted(found.items()))
+
     def seconds(self) -> float | None:
         """A rough guess at the time the quality passes take, or None where a model can't say."""
         total = 0.0

@@ -37,9 +37,8 @@ def register(plan: Plan, sweep: Sweep, store: Store, rerun: bool = False) -> Non
     Raises:
         UsageError: another command works on what should be set aside.
     """
-    for home in {bench.environment for bench in plan.benches}:
+    for home, runs in plan.by_environment().items():
         environment_id = store.environment(*environment(home))
-        runs = [run for run in plan.runs if run.bench.environment == home]
         for run in runs:
             run.environment_id = environment_id
         if rerun:
