@@ -86,6 +86,7 @@ def train(channel: Channel, bench: Bench, watch: Watch) -> list[Reading]:
 def prepare(channel: Channel, run: PlannedRun, store: Store, watch: Watch, another: Callable[[Bench], Channel]) -> None:
     """Has an open worker prepare what is missing for a run. Two commands never prepare the same thing at once.
 
+    The worker's own model is trained by then (`train`).
     `another` starts a worker for each model that is to be trained first.
 
     Raises:
@@ -93,8 +94,8 @@ def prepare(channel: Channel, run: PlannedRun, store: Store, watch: Watch, anoth
         PluginError, SourceError: a method can't give what it prepares from.
     """
     bench = run.bench
-    if run.stack.label == BASELINE and (taken := train(channel, bench, watch)):
-        store.add_readings(run.id, METER, REVISION, taken, position=0)
+    if run.stack.label == BASELINE and (own := trained(bench)):
+        store.add_readings(run.id, METER, REVISION, costs(own), position=0)
     for member, (place, method) in enumerate(zip(places(run), run.stack.methods, strict=True)):
         if place is None:
             continue
