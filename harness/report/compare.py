@@ -37,9 +37,12 @@ __all__ = ["CostCell", "QualityCell", "Report", "Row", "RunView", "StudyView", "
 AGGREGATIONS = ("macro_mean", "mean")
 
 
-def compare_study(view: StudyView) -> Report:
-    """A table for each task, model and device; p adjusted by Holm over what is said of one technique."""
-    data, by_id = Data(view), {run.id: run for run in view.runs}
+def compare_study(view: StudyView, data: Data | None = None) -> Report:
+    """A table for each task, model and device; p adjusted by Holm over what is said of one technique.
+
+    `data`: the view's, where it is split already.
+    """
+    data, by_id = data or Data(view), {run.id: run for run in view.runs}
     shown = varying(run.spec.stack for run in view.runs)
     tables = [
         make_table(Maker(view, data, by_id, shown), runs) for runs in grouped(view.runs, lambda run: bench(run, by_id))

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 
 from harness.report.compare import compare_study
+from harness.report.data import Data
 from harness.report.gather import Defaults, gather_runs, gather_study
 from harness.report.kept import Finished, plain, read, version
 from harness.report.spread import spreads
@@ -38,5 +39,6 @@ def computed(store: Store, study: int | Sequence[int], defaults: Defaults) -> Fi
         UsageError: there is no such study or run.
     """
     view = gather_study(store, study, defaults) if isinstance(study, int) else gather_runs(store, study, defaults)
-    report = compare_study(view)
-    return Finished(report, spreads(view, report))
+    data = Data(view)
+    report = compare_study(view, data)
+    return Finished(report, spreads(data, report))

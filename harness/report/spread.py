@@ -8,7 +8,7 @@ import numpy as np
 
 from harness.report.costs import COMPARED
 from harness.report.data import Data, by_process
-from harness.report.model import Report, StudyView
+from harness.report.model import Report
 
 SHARES = tuple(float(share) for share in np.linspace(0, 1, 41))
 
@@ -25,9 +25,8 @@ class Spread:
     quantiles: tuple[float, ...]  # at SHARES
 
 
-def spreads(view: StudyView, report: Report) -> tuple[Spread, ...]:
+def spreads(data: Data, report: Report) -> tuple[Spread, ...]:
     """Of every timed reading in a unit that is compared."""
-    data = Data(view)
     return tuple(
         spread
         for t, table in enumerate(report.tables)

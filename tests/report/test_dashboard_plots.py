@@ -3,6 +3,7 @@
 import pytest
 
 from harness.report.compare import compare_study
+from harness.report.data import Data
 from harness.report.spread import spreads
 from harness_dashboards.app import figures
 from harness_dashboards.plots import looks, plots, techniques
@@ -12,7 +13,7 @@ from harness_dashboards.plots import looks, plots, techniques
 def drawn(make):
     view = make.usual()
     report = compare_study(view)
-    return report.tables[0], {one.key: one for one in plots(report.tables[0], spreads(view, report))}
+    return report.tables[0], {one.key: one for one in plots(report.tables[0], spreads(Data(view), report))}
 
 
 def test_there_is_a_plot_of_each_kind(drawn):

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 from harness.report.compare import compare_study
+from harness.report.data import Data
 from harness.report.finish import kept
 from harness.report.kept import Finished, plain, read
 from harness.report.spread import SHARES, spreads
@@ -14,7 +15,7 @@ from harness.store.writer import open_store
 def test_what_is_kept_is_read_again_as_it_was(make):
     view = make.usual()
     report = compare_study(view)
-    found = Finished(report, spreads(view, report))
+    found = Finished(report, spreads(Data(view), report))
 
     again = read(json.loads(json.dumps(plain(found), allow_nan=False)))
 
