@@ -16,6 +16,7 @@ from harness.plugin.contracts import (
     Task,
     Traits,
     Workload,
+    phases,
 )
 from harness.plugin.environments import catalogue
 from harness.plugin.hookspecs import hookimpl
@@ -76,4 +77,5 @@ __all__ = [
     "hookimpl",
     "knob",
     "nearest",
+    "phases",
 ]

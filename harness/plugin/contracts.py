@@ -272,6 +272,14 @@ class Subject:
         return [Reading("latency_s", (end_ns - start_ns) / 1e9, "s", "perf_counter_ns")]
 
 
+def phases(start_ns: int, marks: Sequence[tuple[str, int]], end_ns: int) -> list[Reading]:
+    """The whole of a timed request, and the time up to each mark since the one before, in seconds."""
+    starts = [start_ns, *(at for _, at in marks)]
+    spans = [(f"{name}_s", at - since) for since, (name, at) in zip(starts, marks, strict=False)]
+    told = [("latency_s", end_ns - start_ns), *spans]
+    return [Reading(name, took / 1e9, "s", "perf_counter_ns") for name, took in told]
+
+
 @dataclass(frozen=True)
 class Model(Knobbed):
     """A recipe for loading a subject. `fetch` and `processor` run where samples are made, `load` in the worker."""

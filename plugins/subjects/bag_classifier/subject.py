@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from harness.api import Reading, Response
+from harness.api import Reading, Response, phases
 
 from . import bags
 from .network import MeanOfLogits, Network, Pooled
@@ -65,9 +65,4 @@ class LoadedBagClassifier(BagClassifier):
 
     def durations(self, start_ns: int, marks: Sequence[tuple[str, int]], end_ns: int) -> list[Reading]:
         """One bag: read, checked and moved to the device; then its way through the network."""
-        at = dict(marks)
-        return [
-            Reading("latency_s", (end_ns - start_ns) / 1e9, "s", "perf_counter_ns"),
-            Reading("input_s", (at["input"] - start_ns) / 1e9, "s", "perf_counter_ns"),
-            Reading("forward_s", (at["forward"] - at["input"]) / 1e9, "s", "perf_counter_ns"),
-        ]
+        return phases(start_ns, marks, end_ns)

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 
-from harness.api import Layers, Preparation, Reading, Response
+from harness.api import Layers, Preparation, Reading, Response, phases
 
 from .plugin import ImageClassifier
 from .training import Data, Objective, fit, plain
@@ -115,9 +115,4 @@ class LoadedImageClassifier(ImageClassifier):
 
     def durations(self, start_ns: int, marks: Sequence[tuple[str, int]], end_ns: int) -> list[Reading]:
         """One image: decoding and normalisation, and the network alone."""
-        at = dict(marks)
-        return [
-            Reading("latency_s", (end_ns - start_ns) / 1e9, "s", "perf_counter_ns"),
-            Reading("input_s", (at["input"] - start_ns) / 1e9, "s", "perf_counter_ns"),
-            Reading("forward_s", (at["forward"] - at["input"]) / 1e9, "s", "perf_counter_ns"),
-        ]
+        return phases(start_ns, marks, end_ns)
