@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from functools import cache
-from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from harness.api import Sample, Source, SourceError
+from harness.api import Sample, SourceError
 from harness_plugins.subjects.causal_lm import essays
+from harness_plugins.subjects.causal_lm.documents import Documents, of_essays, of_file
 
 if TYPE_CHECKING:
     from .plugin import OpenEnded
-
-
-class Documents(NamedTuple):
-    texts: dict[str, str]  # by name
-    source: Source
 
 
 def documents(task: OpenEnded) -> Documents:
@@ -28,23 +21,8 @@ def documents(task: OpenEnded) -> Documents:
         SourceError: it can't be had.
     """
     if task.text is not None:
-        return given(task.text)
-    return Documents({one.name: one.text for one in essays.essays(task.part)}, essays.source(task.part))
-
-
-@cache
-def given(path: str) -> Documents:
-    file = Path(path).expanduser()
-    try:
-        content = file.read_bytes()
-        text = content.decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(
-            f"open_ended.text={path} can't be read ({error}); give a text file in UTF-8, "
-            "or remove it to use the essays that the harness fetches"
-        ) from error
-    source = Source(file.name, 1, hashlib.sha256(content).hexdigest(), note=f"{len(content):,} bytes")
-    return Documents({file.name: text}, source)
+        return of_file(task.text, "open_ended.text")
+    return of_essays(task.part)
 
 
 class Prompts(Sequence[Sample]):

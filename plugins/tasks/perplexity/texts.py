@@ -3,52 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.api import Source, SourceError
-from harness_plugins.subjects.causal_lm import essays
+from harness_plugins.subjects.causal_lm.documents import Documents, of_essays, of_file
 
 if TYPE_CHECKING:
     from .plugin import Perplexity
 
 
-@dataclass(frozen=True)
-class Texts:
-    documents: dict[str, str]  # by name
-    source: Source
-
-
-def texts(task: Perplexity) -> Texts:
+def texts(task: Perplexity) -> Documents:
     """What a task scores.
 
     Raises:
         SourceError: it can't be had.
     """
     if task.text is not None:
-        return given(task.text)
+        return of_file(task.text, "perplexity.text")
     if task.dataset is not None:
         return from_hub(task.dataset, task.config, task.split, task.column)
-    return Texts({one.name: one.text for one in essays.essays(task.part)}, essays.source(task.part))
+    return of_essays(task.part)
 
 
 @cache
-def given(path: str) -> Texts:
-    remedy = "give a text file in UTF-8, or remove it to use the essays that the harness fetches"
-    file = Path(path).expanduser()
-    try:
-        content = file.read_bytes()
-        text = content.decode()
-    except (OSError, UnicodeDecodeError) as error:
-        raise SourceError(f"perplexity.text={path} can't be read ({error}); {remedy}") from error
-    source = Source(file.name, 1, hashlib.sha256(content).hexdigest(), note=f"{len(content):,} bytes")
-    return Texts({file.name: text}, source)
-
-
-@cache
-def from_hub(dataset: str, config: str | None, split: str, column: str) -> Texts:
+def from_hub(dataset: str, config: str | None, split: str, column: str) -> Documents:
     """All rows of a split as one text, joined by blank lines."""
     from datasets import load_dataset
 
@@ -67,4 +46,4 @@ def from_hub(dataset: str, config: str | None, split: str, column: str) -> Texts
         )
     text = "\n\n".join(map(str, rows[column]))
     source = Source(name, len(rows), hashlib.sha256(text.encode()).hexdigest(), split, f"{len(text.encode()):,} bytes")
-    return Texts({name: text}, source)
+    return Documents({name: text}, source)

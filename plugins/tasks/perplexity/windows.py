@@ -21,7 +21,7 @@ class Windows(Sequence[Sample]):
         self.task, self.processor = task, processor
         start = list(processor.start_ids)
         found = texts(task)
-        self.documents = {name: [*start, *processor.encode(text)] for name, text in found.documents.items()}
+        self.documents = {name: [*start, *processor.encode(text)] for name, text in found.texts.items()}
         self.source = found.source
         size = task.context + task.stride
         places = [

@@ -10,10 +10,11 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
 from harness.api import IncompatibleError, KnobError, SourceError
 from harness.testing import contract, toy_of
+from harness_plugins.subjects.causal_lm.documents import of_file
 from harness_plugins.subjects.causal_lm.essays import essays
 from harness_plugins.subjects.causal_lm.toy import model
 from harness_plugins.tasks.perplexity.plugin import Perplexity
-from harness_plugins.tasks.perplexity.texts import from_hub, given
+from harness_plugins.tasks.perplexity.texts import from_hub
 
 SMALL = Perplexity(context=40, stride=8, samples=4)
 
@@ -123,7 +124,7 @@ def test_a_dataset_is_one_text(monkeypatch):
     found = from_hub("some/corpus", "raw", "validation", "text")
 
     assert asked == [(("some/corpus", "raw"), {"split": "validation"})]
-    assert found.documents == {"some/corpus, raw": "One.\n\n\n\nTwo."}
+    assert found.texts == {"some/corpus, raw": "One.\n\n\n\nTwo."}
     assert (found.source.count, found.source.split, found.source.note) == (3, "validation", "12 bytes")
     with pytest.raises(SourceError, match=r"no column 'body', it has text, page; set task.column"):
         from_hub("some/corpus", "raw", "validation", "body")
@@ -135,7 +136,7 @@ def test_what_does_not_fit_is_an_error_with_a_remedy(tmp_path):
     with pytest.raises(IncompatibleError, match="takes 576 tokens, the model takes 512; lower one"):
         Perplexity().check({"context_length": 512})
     with pytest.raises(SourceError, match=r"text=nowhere.txt can't be read .* remove it to use the essays"):
-        given("nowhere.txt")
+        of_file("nowhere.txt", "perplexity.text")
     short = tmp_path / "short.txt"
     short.write_text("Too short.")
     with pytest.raises(SourceError, match=r"short.txt holds 0 windows of 48 tokens, perplexity.samples is 4; lower it"):
