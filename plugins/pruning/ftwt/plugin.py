@@ -28,15 +28,14 @@ class GatedChannels(Method):
 
     mass: float = knob(0.9, low=0.01, high=1.0, help="share of the activation that the channels kept may hold")
 
+    pool, cooldown, predictor_lr = "mean", 1.0, 0.0  # where gates learn nothing
+
     def nominal(self) -> dict[str, float]:
         return {"mass": self.mass}
 
     def gates(self, network: Any, kept: list[int]) -> Any:
         """`kept`: channels of each unit that the budget's estimate keeps on average."""
         raise NotImplementedError
-
-    def pool_of(self) -> str:
-        return "mean"
 
     def prepare(self, preparation: Preparation) -> None:
         from copy import deepcopy
@@ -51,14 +50,14 @@ class GatedChannels(Method):
         with torch.random.fork_rng():
             torch.manual_seed(preparation.seed)
             gated = self.gated(network, plan["kept"]).to(images.device)
-        groups = parameters(gated, preparation.training, getattr(self, "predictor_lr", 0.0))
-        subject.finetune(gated, preparation, objective(getattr(self, "cooldown", 1.0)), groups)
+        groups = parameters(gated, preparation.training, self.predictor_lr)
+        subject.finetune(gated, preparation, objective(self.cooldown), groups)
         (preparation.folder / "plan.json").write_text(json.dumps(plan))
 
     def gated(self, network: Any, kept: list[int]) -> Any:
         from .network import Gated
 
-        return Gated(network, self.gates(network, kept), self.pool_of())
+        return Gated(network, self.gates(network, kept), self.pool)
 
     @contextmanager
     def apply(self, subject: Any, artifact: Path | None = None) -> Iterator[Evidence]:
@@ -89,9 +88,6 @@ class FTWT(GatedChannels):
 
     name = "ftwt"
     traits = replace(GATED, controls=("finetune", "uniform_gates", "random_gates"))
-
-    def pool_of(self) -> str:
-        return self.pool
 
     def gates(self, network: Any, kept: list[int]) -> Any:
         from .gates import Predicted
