@@ -10,8 +10,7 @@ from harness.config.compose import Composer
 from harness.config.overrides import read
 from harness.config.sweep import make_sweep
 from harness.config.words import DeviceRequest, Point
-from harness.engine.plan import BASELINE, is_by_seed
-from harness.plugin.contracts import Stack
+from harness.engine.plan import BASELINE, build_stack, is_by_seed
 from harness.plugin.discovery import Registry
 from harness.plugin.knobs import nearest
 from harness.spec.errors import PluginError, UsageError
@@ -58,8 +57,7 @@ def demand(claim: Claim, registry: Registry, composer: Composer | None = None) -
     except UsageError as error:
         raise PluginError(f"its command does not fit: {error}") from error
     model = registry.model(first.model.name).build(first.model.knobs)
-    stack = Stack(tuple(registry.method(arm.name).build(arm.knobs) for arm in arms))
-    by_seed = is_by_seed(stack, task, model)
+    by_seed = is_by_seed(build_stack(registry, arms), task, model)
     folded = metric.statistic is not None and metric.within == "cluster"
     each = 1 if by_seed else task.folds if folded else task.planned()
     n = len(seeds) * each
