@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.api import Method, Preparation, Source, hookimpl, knob
+from harness.api import Method, Preparation, hookimpl, knob
+from harness_plugins.subjects.causal_lm.calibrated import OnEssays
 from harness_plugins.subjects.causal_lm.skipping import SKIPPING, Skipper
 
 KEPT = "influence.json"  # of each block, in the artifact's folder
 
 
 @dataclass(frozen=True)
-class ShortGPT(Skipper):
+class ShortGPT(OnEssays, Skipper):
     target_speedup: float = knob(1.39, low=1.0, help="blocks there are ÷ blocks that run, rounded down to whole blocks")
     skip_prefill: bool = knob(True, help="the layers are removed; false: a prompt passes all of them")
     calibration_texts: int = knob(8, low=1, help="texts that influence is a mean over")
@@ -22,16 +23,6 @@ class ShortGPT(Skipper):
 
     name = "shortgpt"
     traits = replace(SKIPPING, prepares="calibrates")
-
-    def sources(self) -> list[Source]:
-        from harness_plugins.subjects.causal_lm import essays
-
-        return [essays.source("calibration")]
-
-    def materials(self, processor: Any, seed: int) -> dict[str, Any]:
-        from harness_plugins.subjects.causal_lm import essays
-
-        return {"texts": essays.calibration(processor, self.calibration_texts, self.calibration_tokens, seed)}
 
     def prepare(self, preparation: Preparation) -> None:
         import torch

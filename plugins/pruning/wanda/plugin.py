@@ -7,29 +7,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.api import Method, Preparation, Source, hookimpl, knob
+from harness.api import Method, Preparation, hookimpl, knob
+from harness_plugins.subjects.causal_lm.calibrated import OnEssays
 from harness_plugins.subjects.causal_lm.pruning import PRUNING, Pruner
 
 NORMS = "norms.safetensors"  # of each layer's inputs, in the artifact's folder
 
 
 @dataclass(frozen=True)
-class Wanda(Pruner):
+class Wanda(OnEssays, Pruner):
     calibration_texts: int = knob(32, low=1, help="texts that norms are taken over")
     calibration_tokens: int = knob(256, low=2, help="tokens of each")
 
     name = "wanda"
     traits = replace(PRUNING, controls=("magnitude",), prepares="calibrates")
-
-    def sources(self) -> list[Source]:
-        from harness_plugins.subjects.causal_lm import essays
-
-        return [essays.source("calibration")]
-
-    def materials(self, processor: Any, seed: int) -> dict[str, Any]:
-        from harness_plugins.subjects.causal_lm import essays
-
-        return {"texts": essays.calibration(processor, self.calibration_texts, self.calibration_tokens, seed)}
 
     def prepare(self, preparation: Preparation) -> None:
         from safetensors.torch import save_file

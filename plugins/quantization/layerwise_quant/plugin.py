@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from harness.api import Evidence, KnobError, Method, Preparation, Source, hookimpl, knob
+from harness_plugins.subjects.causal_lm.calibrated import OnEssays
 from harness_plugins.subjects.causal_lm.quantization import QUANTIZATION, WeightQuantizer, already, pack_all, quantizer
 
 IMPORTANCE = "importance.json"  # of each block, in the artifact's folder
 
 
 @dataclass(frozen=True)
-class LayerwiseQuant(Method):
+class LayerwiseQuant(OnEssays):
     score: str = knob(
         "lim",
         choices=("lim", "zd", "random", "first", "last"),
@@ -69,16 +70,10 @@ class LayerwiseQuant(Method):
         return {bits: kind.build({"bits": bits, "group": self.group}) for bits in (self.high_bits, self.low_bits)}
 
     def sources(self) -> list[Source]:
-        from harness_plugins.subjects.causal_lm import essays
-
-        return [essays.source("calibration")] if self.score == "lim" else []
+        return super().sources() if self.score == "lim" else []
 
     def materials(self, processor: Any, seed: int) -> dict[str, Any]:
-        from harness_plugins.subjects.causal_lm import essays
-
-        if self.score != "lim":
-            return {}
-        return {"texts": essays.calibration(processor, self.calibration_texts, self.calibration_tokens, seed)}
+        return super().materials(processor, seed) if self.score == "lim" else {}
 
     def prepare(self, preparation: Preparation) -> None:
         from . import algorithm
