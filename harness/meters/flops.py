@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from math import prod
 from typing import Any
 
@@ -179,13 +180,17 @@ def listing(registry: dict[Any, Any], uncounted: Counter[str]) -> Any:
     """A dispatch mode that tallies operators in none of `registry` that compute something."""
     from torch.utils._python_dispatch import TorchDispatchMode
 
+    @cache
+    def missed(operator: Any) -> str | None:
+        packet = getattr(operator, "_overloadpacket", operator)
+        return None if packet in registry or moves_only(operator) else str(packet)
+
     class Listing(TorchDispatchMode):  # type: ignore[misc]
         supports_higher_order_operators = True
 
         def __torch_dispatch__(self, operator: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-            packet = getattr(operator, "_overloadpacket", operator)
-            if packet not in registry and not moves_only(operator):
-                uncounted[str(packet)] += 1
+            if (name := missed(operator)) is not None:
+                uncounted[name] += 1
             return operator(*args, **(kwargs or {}))
 
     return Listing()

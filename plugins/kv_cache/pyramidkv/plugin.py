@@ -33,7 +33,9 @@ class PyramidKV(Evictor):
         return frozenset({LastQueries(self.window)})
 
     def shrink(self, cache: Any, layer: Any, kept: int) -> None:
-        from .algorithm import budgets, scores
+        from harness_plugins.kv_cache.snapkv.algorithm import scores
+
+        from .algorithm import budgets
 
         if kept <= self.window:
             raise KnobError(
