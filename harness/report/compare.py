@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from harness.report.costs import Pair, cost_cells
 from harness.report.data import Array, Data
@@ -26,7 +27,7 @@ from harness.report.settings import telling, varying
 from harness.spec.identity import canonical
 from harness.spec.records import Metric
 from harness.stats import together
-from harness.stats.intervals import Estimate, mean
+from harness.stats.intervals import Estimate, macro_mean, mean
 from harness.stats.paired import Comparison, adjust, compare, compare_seeds
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 __all__ = ["CostCell", "QualityCell", "Report", "Row", "RunView", "StudyView", "Table", "compare_study"]
 
 AGGREGATIONS = ("macro_mean", "mean")
+Codes = NDArray[np.int64]
 
 
 def compare_study(view: StudyView, data: Data | None = None) -> Report:
@@ -133,7 +135,9 @@ class Maker:
         if runs[0].role == "baseline":
             return cell
         doubts = [unlike(run, base) for run, base in pairs]
-        usable = [pair for pair, doubt in zip(pairs, doubts, strict=True) if doubt is None]
+        usable = [
+            (run, base) for (run, base), doubt in zip(pairs, doubts, strict=True) if doubt is None and base is not None
+        ]
         if not usable:
             return replace(cell, reason=doubts[0])
         if metric.within == "stratum":
@@ -142,100 +146,84 @@ class Maker:
         return replace(cell, comparison=(self.by_seed if trained else self.by_sample)(usable, metric))
 
     def estimated(self, runs: Sequence[RunView], metric: Metric) -> QualityCell:
-        import pandas as pd
-
         if metric.aggregation not in AGGREGATIONS:
             unknown = f"{metric.name} is aggregated by {metric.aggregation}, which is not known"
             return QualityCell(metric, Estimate(None, None, 0, unknown))
         if metric.within == "stratum":
             return self.estimated_together(runs, metric)
-        rows = pd.concat([labelled(self.data.scores(run.id, metric), run) for run in runs])
+        rows = self.data.scores(ids(runs), metric)
         reasons, of = rows["reason"].dropna(), strata(rows, metric)
         found = mean(
             rows["value"].to_numpy(np.float64),
             of,
-            rows["cluster"].tolist(),
+            contexts(rows, runs),
             weights=weights(rows, metric),
             shares=metric.statistic is None,
         )
         if found.value is None and not reasons.empty:
             found = found._replace(reason=str(reasons.iloc[0]))
         return QualityCell(
-            metric, found, strata={} if of is None else by_stratum(rows), by_run=self.by_run(runs, metric)
+            metric, found, strata={} if of is None else self.by_stratum(rows), by_run=self.by_run(rows, runs, metric)
         )
 
-    def by_run(self, runs: Sequence[RunView], metric: Metric) -> tuple[float, ...]:
+    def by_run(self, rows: DataFrame, runs: Sequence[RunView], metric: Metric) -> tuple[float, ...]:
         """Means of runs that are builds or trainings, which may differ more than their samples tell."""
         if len(runs) < 2 or not any(run.about.get("prepares") for run in runs):
             return ()
-        each = [self.data.scores(run.id, metric) for run in runs]
-        found = [
-            mean(rows["value"].to_numpy(np.float64), strata(rows, metric), weights=weights(rows, metric)).value
-            for rows in each
-        ]
+        found = [means(part, metric)[0] for _, part in rows.groupby("of")]
         return tuple(one for one in found if one is not None)
 
-    def estimated_together(self, runs: Sequence[RunView], metric: Metric) -> QualityCell:
-        import pandas as pd
+    def by_stratum(self, rows: DataFrame) -> dict[str, float]:
+        """The mean of each that has a score, in the order they come."""
+        known = rows.dropna(subset=["value"])
+        return {
+            self.data.strata[cast(int, number)]: float(np.average(part["value"], weights=part["weight"]))
+            for number, part in known.groupby("stratum", sort=False)
+            if part["weight"].sum() > 0
+        }
 
-        rows = pd.concat([labelled(self.data.columns(run.id, metric), run) for run in runs])
-        known = rows.dropna(subset=list(metric.of))
+    def estimated_together(self, runs: Sequence[RunView], metric: Metric) -> QualityCell:
+        rows = self.data.columns(ids(runs), metric)
+        known = rows.assign(context=contexts(rows, runs)).dropna(subset=list(metric.of))
         if known.empty:
             return QualityCell(metric, Estimate(None, None, 0, "no sample has a score"))
         of = {
-            str(name): together.together(str(metric.statistic), columns(part, metric))
-            for name, part in known.groupby("stratum")
+            self.data.strata[cast(int, number)]: together.together(str(metric.statistic), columns(part, metric))
+            for number, part in known.groupby("stratum")
         }
         values = {name: found.value for name, found in of.items() if found.value is not None}
         return QualityCell(metric, together.estimate(grouped_rows(known, metric, [""])), strata=values)
 
-    def by_cluster(self, pairs: Sequence[Pair], metric: Metric) -> Comparison:
+    def by_cluster(self, pairs: Sequence[tuple[RunView, RunView]], metric: Metric) -> Comparison:
         """A statistic of each stratum's samples together; what is drawn again is a cluster."""
-        import pandas as pd
-
-        keys, told = ["number", "prompt_hash"], list(metric.of[1:])
-        found = [
-            labelled(
-                self.data.columns(base.id, metric).merge(
-                    self.data.columns(run.id, metric)[[*keys, *told]], on=keys, suffixes=("", " after")
-                ),
-                run,
-            )
-            for run, base in pairs
-            if base is not None
-        ]
-        rows = pd.concat(found).dropna(subset=[*metric.of, *(f"{name} after" for name in told)])
+        runs, bases = [run for run, _ in pairs], [base for _, base in pairs]
+        keys, told = ["of", "number", "prompt"], list(metric.of[1:])
+        rows = self.data.columns(ids(bases), metric).merge(
+            self.data.columns(ids(runs), metric)[[*keys, *told]], on=keys, suffixes=("", " after")
+        )
+        rows = rows.assign(context=contexts(rows, runs)).dropna(subset=[*metric.of, *(f"{one} after" for one in told)])
         if rows.empty:
             return compare([], [])
         return together.compare(grouped_rows(rows, metric, ["", " after"]), higher_is_better=metric.higher_is_better)
 
-    def by_sample(self, pairs: Sequence[Pair], metric: Metric) -> Comparison:
-        import pandas as pd
-
-        found = [(self.data.pairs(base.id, run.id, metric), run) for run, base in pairs if base is not None]
-        rows = pd.concat([labelled(one, run) for one, run in found])
+    def by_sample(self, pairs: Sequence[tuple[RunView, RunView]], metric: Metric) -> Comparison:
+        runs, bases = [run for run, _ in pairs], [base for _, base in pairs]
+        rows = self.data.pairs(ids(bases), ids(runs), metric)
         return compare(
             rows["value_before"].to_numpy(np.float64),
             rows["value_after"].to_numpy(np.float64),
             strata(rows, metric),
-            rows["cluster"].tolist(),
+            contexts(rows, runs),
             weights=weights(rows, metric),
             shares=metric.statistic is None,
             higher_is_better=metric.higher_is_better,
         )
 
-    def by_seed(self, pairs: Sequence[Pair], metric: Metric) -> Comparison:
+    def by_seed(self, pairs: Sequence[tuple[RunView, RunView]], metric: Metric) -> Comparison:
         """Where a technique trains or builds, a pair is a seed, its value the mean over samples both answered."""
-        before: list[float] = []
-        after: list[float] = []
-        for run, base in pairs:
-            assert base is not None
-            rows = self.data.pairs(base.id, run.id, metric)
-            for values, column in ((before, "value_before"), (after, "value_after")):
-                found = mean(
-                    rows[column].to_numpy(np.float64), strata(rows, metric), weights=weights(rows, metric)
-                ).value
-                values.append(np.nan if found is None else found)
+        rows = self.data.pairs([base.id for _, base in pairs], [run.id for run, _ in pairs], metric)
+        found = [means(part, metric, "value_before", "value_after") for _, part in rows.groupby("of")]
+        before, after = (np.array([one[at] for one in found], np.float64) for at in (0, 1))  # unknown is NaN
         return compare_seeds(before, after, higher_is_better=metric.higher_is_better)
 
     def compression(self, runs: Sequence[RunView], counted: Sequence[int]) -> Compression:
@@ -273,32 +261,35 @@ def columns(rows: DataFrame, metric: Metric, arm: str = "") -> list[Array]:
 def grouped_rows(rows: DataFrame, metric: Metric, arms: Sequence[str]) -> together.Grouped:
     answers = [np.column_stack(columns(rows, metric, arm)[1:]) for arm in arms]
     truth = columns(rows, metric)[0]
-    apart = strata(rows, metric) or [""] * len(rows)
-    return together.grouped(str(metric.statistic), truth, answers, apart, rows["cluster"].tolist())
+    apart = strata(rows, metric)
+    of = np.zeros(len(rows), np.int64) if apart is None else apart
+    return together.grouped(str(metric.statistic), truth, answers, of, rows["context"].to_numpy(np.int64))
 
 
-def strata(rows: DataFrame, metric: Metric) -> list[str] | None:
-    return rows["stratum"].tolist() if metric.aggregation == "macro_mean" else None
+def strata(rows: DataFrame, metric: Metric) -> Codes | None:
+    return rows["stratum"].to_numpy(np.int64) if metric.aggregation == "macro_mean" else None
 
 
-def by_stratum(rows: DataFrame) -> dict[str, float]:
-    """The mean of each that has a score, in the order they come."""
-    known = rows.dropna(subset=["value"])
-    return {
-        str(name): float(np.average(part["value"], weights=part["weight"]))
-        for name, part in known.groupby("stratum", sort=False)
-        if part["weight"].sum() > 0
-    }
+def means(rows: DataFrame, metric: Metric, *columns: str) -> list[float | None]:
+    """Of one run, or pair of runs."""
+    of, weight = strata(rows, metric), weights(rows, metric)
+    return [macro_mean(rows[one].to_numpy(np.float64), of, weights=weight) for one in columns or ("value",)]
 
 
 def weights(rows: DataFrame, metric: Metric) -> Array | None:
     return None if metric.weight is None else rows["weight"].to_numpy(np.float64)
 
 
-def labelled(rows: DataFrame, run: RunView) -> DataFrame:
-    """A context of one seed is not another seed's."""
-    clusters = [None if one is None or one != one else (run.spec.seed, one) for one in rows["cluster"]]
-    return rows.assign(cluster=np.array([*clusters, None], dtype=object)[:-1])
+def ids(runs: Iterable[RunView]) -> list[int]:
+    return [run.id for run in runs]
+
+
+def contexts(rows: DataFrame, runs: Sequence[RunView]) -> Codes:
+    """The context of each row; one of one seed is not another seed's. -1 where there is none."""
+    seeds = sorted({run.spec.seed for run in runs})
+    seed = np.array([seeds.index(run.spec.seed) for run in runs], np.int64)[rows["of"].to_numpy(np.int64)]
+    context = rows["context"].to_numpy(np.int64)
+    return np.where(context < 0, context, context * len(seeds) + seed)
 
 
 # Many tasks at once.

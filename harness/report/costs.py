@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from harness.report.data import Array, Data, by_process
+from harness.report.data import NO_SESSION, Array, Data, by_process
 from harness.report.model import CostCell, RunView
 from harness.spec.records import Measure
 from harness.stats.intervals import Estimate, median, percentile
@@ -27,26 +27,23 @@ Pair = tuple[RunView, RunView | None]  # a run and its baseline
 
 def cost_cells(data: Data, pairs: Sequence[Pair], measures: Mapping[int, Measure]) -> dict[str, CostCell]:
     """By metric, in the order they were read. `pairs`: a row's runs that count, a seed each."""
-    import pandas as pd
-
-    frames = [data.readings(run.id, run.session_id) for run, _ in pairs]
-    if not frames:
-        return {}
-    beside = [data.readings(base.id, run.session_id) for run, base in pairs if base is not None and base is not run]
-    own, theirs = pd.concat(frames), pd.concat(beside) if beside else None
+    own = data.readings([(run.id, run.session_id) for run, _ in pairs])
+    arms = [(base.id, run.session_id) for run, base in pairs if base is not None and base is not run]
+    theirs = data.readings(arms)
+    beside = {str(metric): rows for metric, rows in theirs.groupby("metric", sort=False)}
     shown = {run.session_id for run, _ in pairs}
     protocols = {session: measure for session, measure in measures.items() if session in shown}
     cells = {}
     for metric, rows in own.groupby("metric", sort=False):
-        before = None if theirs is None else theirs[theirs["metric"] == metric]
-        timed = bool(rows["session"].notna().any())
+        timed = bool((rows["session"] != NO_SESSION).any())
+        before = beside.get(str(metric), theirs.iloc[:0]) if arms else None
         cells[str(metric)] = timed_cell(rows, before, protocols) if timed else untimed_cell(rows, before)
     return cells
 
 
 def timed_cell(rows: DataFrame, baseline: DataFrame | None, protocols: Mapping[int, Measure]) -> CostCell:
     """`protocols`: of the sessions the rows come from."""
-    rows = rows[rows["session"].notna()]
+    rows = rows[rows["session"] != NO_SESSION]
     groups = by_process(rows)
     values = np.concatenate(list(groups.values()))
     strict = any(one.strict for one in protocols.values())
@@ -55,7 +52,7 @@ def timed_cell(rows: DataFrame, baseline: DataFrame | None, protocols: Mapping[i
     cell = replace(blank_cell(rows, True), estimate=found, p95=p95, p99=p99, by_run=by_run(rows))
     if baseline is None or not is_compared(cell.metric, cell.unit) or cell.estimate.value is None:
         return cell
-    change = compare_processes(by_process(baseline[baseline["session"].notna()]), groups, cell.unit)
+    change = compare_processes(by_process(baseline[baseline["session"] != NO_SESSION]), groups, cell.unit)
     doubt = undecidable(groups, protocols)
     if doubt and change.change is not None:
         change = replace(change, outcome=None, interval=None, reason=doubt)
@@ -101,24 +98,27 @@ def untimed_cell(rows: DataFrame, baseline: DataFrame | None) -> CostCell:
 
 
 def once(rows: DataFrame) -> Estimate:
-    known = rows.dropna(subset=["value"])
-    if known.empty:
-        return Estimate(None, None, 0, "no reading")
-    return Estimate(float(np.mean(by_run(known))), None, len(known))
+    known = int(rows["value"].notna().sum())
+    return Estimate(float(np.mean(by_run(rows))), None, known) if known else Estimate(None, None, 0, "no reading")
 
 
 def by_run(rows: DataFrame) -> tuple[float, ...]:
     """The median of each run that has a reading."""
-    return tuple(map(float, rows.dropna(subset=["value"]).groupby("run")["value"].median()))
+    values = rows["value"].to_numpy(np.float64)
+    known = ~np.isnan(values)
+    runs, place = np.unique(rows["run"].to_numpy(np.int64)[known], return_inverse=True)
+    values = values[known][np.argsort(place, kind="stable")]
+    return tuple(float(np.median(one)) for one in np.split(values, np.cumsum(np.bincount(place))[:-1]) if len(runs))
 
 
 def blank_cell(rows: DataFrame, timed: bool) -> CostCell:
-    first = rows.iloc[0]
-    source = ", ".join(sorted(set(rows["source"])))
-    return CostCell(first["metric"], first["unit"], Estimate(None, None, 0), timed, source)
+    metric, unit = (str(rows[name].iat[0]) for name in ("metric", "unit"))
+    return CostCell(metric, unit, Estimate(None, None, 0), timed, ", ".join(sorted(set(rows["source"]))))
 
 
 def because(rows: DataFrame, found: Estimate) -> Estimate:
     """An unknown estimate, with the meter's own reason."""
+    if found.value is not None:
+        return found
     reasons = rows["reason"].dropna()
-    return found if found.value is not None or reasons.empty else found._replace(reason=str(reasons.iloc[0]))
+    return found if reasons.empty else found._replace(reason=str(reasons.iloc[0]))

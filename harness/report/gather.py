@@ -67,8 +67,8 @@ def view(
     return StudyView(
         title=title,
         runs=tuple(run_view(runs[one.run_id], one) for one in members),
-        samples=queries.samples(store, ids),
-        scores=queries.scores(store, ids),
+        samples=queries.outline(store, ids, answers=any(run.facts.get("environment") for run in runs.values())),
+        scores=queries.values(store, ids),
         readings=readings,
         measures=measures,
         defaults=defaults or {},

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from harness.report.costs import COMPARED
-from harness.report.data import Data, by_process
-from harness.report.model import Report
+from harness.report.data import NO_SESSION, Data
+from harness.report.model import Report, Row
 
 SHARES = tuple(float(share) for share in np.linspace(0, 1, 41))
 
@@ -27,36 +28,22 @@ class Spread:
 
 def spreads(data: Data, report: Report) -> tuple[Spread, ...]:
     """Of every timed reading in a unit that is compared."""
-    return tuple(
-        spread
-        for t, table in enumerate(report.tables)
-        for r, row in enumerate(table.rows)
-        for cell in row.costs.values()
+    places = [(t, r, row) for t, table in enumerate(report.tables) for r, row in enumerate(table.rows)]
+    return tuple(spread for place in places for spread in of(data, *place))
+
+
+def of(data: Data, table: int, place: int, row: Row) -> Iterator[Spread]:
+    wanted = {
+        metric: cell.unit
+        for metric, cell in row.costs.items()
         if cell.timed and cell.unit in COMPARED and cell.estimate.value is not None
-        if (
-            spread := measured(
-                data, t, r, cell.metric, cell.unit, [(run.id, run.session_id) for run in row.runs if run.counts]
-            )
-        )
-    )
-
-
-def measured(
-    data: Data, table: int, row: int, metric: str, unit: str, runs: list[tuple[int, int | None]]
-) -> Spread | None:
-    values = [
-        value
-        for run, session in runs
-        for group in timed(data, run, session, metric)
-        for value in group[~np.isnan(group)]
-    ]
-    if not values:
-        return None
-    found = tuple(float(one) for one in np.quantile(values, SHARES))
-    return Spread(table, row, metric, unit, len(values), found)
-
-
-def timed(data: Data, run: int, session: int | None, metric: str) -> list[np.ndarray]:
-    rows = data.readings(run, session)
-    rows = rows[(rows["metric"] == metric) & rows["session"].notna()]
-    return list(by_process(rows).values()) if len(rows) else []
+    }
+    if not wanted:
+        return
+    rows = data.readings((run.id, run.session_id) for run in row.runs if run.counts)
+    known = rows[(rows["session"] != NO_SESSION) & (rows["process"] >= 0) & rows["value"].notna()]
+    values = {str(metric): part["value"].to_numpy(np.float64) for metric, part in known.groupby("metric")}
+    for metric, unit in wanted.items():
+        if metric in values:
+            found = np.quantile(values[metric], SHARES)
+            yield Spread(table, place, metric, unit, len(values[metric]), tuple(map(float, found)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +12,7 @@ from harness.stats.resampling import (
     SEED,
     Array,
     Design,
+    Labels,
     bootstrap_ends,
     design,
     draw_hierarchical,
@@ -86,8 +87,8 @@ def span(*arrays: Array) -> float:
 
 def mean(
     values: ArrayLike,
-    strata: Sequence[Hashable] | None = None,
-    clusters: Sequence[Hashable] | None = None,
+    strata: Labels | None = None,
+    clusters: Labels | None = None,
     *,
     weights: ArrayLike | None = None,
     shares: bool = True,
@@ -118,9 +119,21 @@ def mean(
     return Estimate(value, interval.clip(0.0, 1.0) if is_binary(array) else interval, len(array))
 
 
-def keep(labels: Sequence[Hashable] | None, known: np.ndarray) -> list[Hashable] | None:
+def macro_mean(values: ArrayLike, strata: Labels | None = None, *, weights: ArrayLike | None = None) -> float | None:
+    """`mean` without its interval; None where no sample has a score."""
+    array = np.asarray(values, np.float64)
+    known = ~np.isnan(array)
+    if not known.any():
+        return None
+    of = design(int(known.sum()), keep(strata, known), weights=kept_weights(weights, known))
+    return weighted_mean(array[known], of)
+
+
+def keep(labels: Labels | None, known: np.ndarray) -> Labels | None:
     """Labels of the samples that are known."""
-    return None if labels is None else [label for label, kept in zip(labels, known, strict=True) if kept]
+    if labels is None or isinstance(labels, np.ndarray):
+        return None if labels is None else labels[known]
+    return [label for label, kept in zip(labels, known, strict=True) if kept]
 
 
 def kept_weights(weights: ArrayLike | None, known: np.ndarray) -> Array | None:
@@ -162,7 +175,7 @@ def median(groups: Sequence[ArrayLike], *, level: float = 0.95, seed: int = SEED
     medians = np.array([np.median(values) for values in arrays])
     if n == 1:
         return Estimate(float(medians[0]), None, 1, "one reading shows no spread")
-    drawn = draw_hierarchical([np.sort(values) for values in arrays], np.random.default_rng(seed))
+    drawn = draw_hierarchical([np.sort(values) for values in arrays], seed)
     return Estimate(float(medians.mean()), ends(drawn, medians, level), n)
 
 

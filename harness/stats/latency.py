@@ -67,7 +67,7 @@ def compare_latency(
     change = float(np.expm1(medians.mean()))
     if len(logs) == 1:
         return LatencyComparison(change, None, 1, None, ONE_PROCESS)
-    found = ends(draw_hierarchical(logs, np.random.default_rng(seed)), medians)
+    found = ends(draw_hierarchical(logs, seed), medians)
     interval = Interval(float(np.expm1(found.low)), float(np.expm1(found.high)))
     outcome, reason = _judge(change, interval, threshold, higher_is_better)
     return LatencyComparison(change, interval, len(logs), outcome, reason)

@@ -8,7 +8,7 @@ take the place of better and worse.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import sqrt
 
@@ -30,6 +30,7 @@ from harness.stats.resampling import (
     SEED,
     Array,
     Design,
+    Labels,
     bootstrap_ends,
     design,
     sign_flip,
@@ -146,8 +147,8 @@ def _detectable_mean(differences: Array, of: Design, largest: float) -> float | 
 def compare(
     baseline: ArrayLike,
     candidate: ArrayLike,
-    strata: Sequence[Hashable] | None = None,
-    clusters: Sequence[Hashable] | None = None,
+    strata: Labels | None = None,
+    clusters: Labels | None = None,
     *,
     weights: ArrayLike | None = None,
     shares: bool = True,

@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 Codes = NDArray[np.intp]
+Labels = Sequence[Hashable] | NDArray[np.int64]  # an array of integers is fast; a negative one is None
 
 DRAWS = 10_000
 SEED = 20_261_101  # of every resampling; stored with what it gave
@@ -49,8 +51,8 @@ class Design:
 
 def design(
     count: int,
-    strata: Sequence[Hashable] | None = None,
-    clusters: Sequence[Hashable] | None = None,
+    strata: Labels | None = None,
+    clusters: Labels | None = None,
     weights: Array | None = None,
 ) -> Design:
     """The design of `count` samples; a cluster that is None or NaN stands alone.
@@ -64,17 +66,32 @@ def design(
     return Design(given / (len(sizes) * sizes[stratum]), units, _merge_lone(_blocks(stratum, units)))
 
 
-def codes(labels: Sequence[Hashable], none_stands_alone: bool = False) -> Codes:
+def codes(labels: Labels, none_stands_alone: bool = False) -> Codes:
+    """Numbers of labels, in the order in which these first come."""
+    if isinstance(labels, np.ndarray) and labels.dtype.kind == "i":
+        alone = -1 - np.arange(len(labels))
+        return _number(np.where(labels < 0, alone, labels) if none_stands_alone else labels)
     seen: dict[Hashable, int] = {}
     keys = (("alone", i) if none_stands_alone and (x is None or x != x) else x for i, x in enumerate(labels))
     return np.array([seen.setdefault(key, len(seen)) for key in keys], np.intp)
 
 
+def _number(integers: NDArray[np.int64]) -> Codes:
+    _, first, places = np.unique(integers, return_index=True, return_inverse=True)
+    numbers = np.empty(len(first), np.intp)
+    numbers[np.argsort(first)] = np.arange(len(first))
+    return numbers[places]
+
+
 def _blocks(stratum: Codes, units: Codes) -> Codes:
     """Units that touch the same strata share a block: where contexts lie within strata, the strata."""
-    touched: list[set[int]] = [set() for _ in range(int(units.max(initial=-1)) + 1)]
-    for unit, one in zip(units.tolist(), stratum.tolist(), strict=True):
-        touched[unit].add(one)
+    width = int(stratum.max(initial=0)) + 1
+    unit, one = np.divmod(np.unique(units * width + stratum), width)
+    if len(unit) == int(units.max(initial=-1)) + 1:
+        return _number(one)  # each touches one
+    touched: list[set[int]] = [set() for _ in range(int(unit[-1]) + 1)]
+    for number, which in zip(unit.tolist(), one.tolist(), strict=True):
+        touched[number].add(which)
     return codes([frozenset(strata) for strata in touched])
 
 
@@ -203,27 +220,52 @@ def _random_sums(sums: Array, random: np.random.Generator) -> Array:
 # Timed samples, within processes.
 
 
-def draw_hierarchical(processes: Sequence[Array], random: np.random.Generator) -> Array:
-    """Means over processes, drawn with replacement, of the medians of their samples, drawn with replacement."""
-    chosen = random.integers(len(processes), size=(DRAWS, len(processes)))
-    medians = np.empty(chosen.shape)
-    for index, values in enumerate(processes):
-        medians[chosen == index] = draw_medians(values, int(np.sum(chosen == index)), random)
-    return np.asarray(medians.mean(axis=1))
+def draw_hierarchical(processes: Sequence[Array], seed: int = SEED) -> Array:
+    """Means over processes, drawn with replacement, of the medians of their samples, drawn with replacement.
+
+    Each process is sorted.
+    """
+    low, high = _middle_places(tuple(map(len, processes)), seed)
+    values = np.concatenate(processes)
+    return np.asarray(((values[low] + values[high]) / 2).mean(axis=1))
+
+
+@lru_cache(maxsize=2)
+def _middle_places(sizes: tuple[int, ...], seed: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Where the two middle values of each process of each draw stand: it takes their sizes alone to draw.
+
+    Many rows and readings of a study have the same sizes.
+    """
+    random = np.random.default_rng(seed)
+    chosen = random.integers(len(sizes), size=(DRAWS, len(sizes)))
+    order = np.argsort(chosen, axis=None, kind="stable")
+    low, high = np.empty(chosen.size, np.int32), np.empty(chosen.size, np.int32)
+    before, begin = 0, 0
+    for size, count in zip(sizes, np.bincount(chosen.ravel(), minlength=len(sizes)).tolist(), strict=True):
+        drawn = order[begin : begin + count]
+        found = draw_middles(size, count, random)
+        low[drawn], high[drawn] = before + found[0], before + found[1]
+        before, begin = before + size, begin + count
+    return low.reshape(chosen.shape), high.reshape(chosen.shape)
 
 
 def draw_medians(ordered: Array, count: int, random: np.random.Generator) -> Array:
-    """Medians of `count` resamples of sorted values, without drawing the resamples.
+    """Medians of `count` resamples of sorted values."""
+    low, high = draw_middles(len(ordered), count, random)
+    return np.asarray((ordered[low] + ordered[high]) / 2)
+
+
+def draw_middles(n: int, count: int, random: np.random.Generator) -> tuple[Codes, Codes]:
+    """Which of n sorted values are the two in the middle of `count` resamples, without drawing the resamples.
 
     The k-th smallest of n draws from n values is value ⌊n U⌋, U being the k-th smallest of n uniforms,
     which is Beta(k, n−k+1); the one below it is U V^(1/(k−1)) with V uniform.
     """
-    n = len(ordered)
     upper = n // 2 + 1
     high = random.beta(upper, n - upper + 1, size=count)
     low = high * random.random(count) ** (1 / (upper - 1)) if n % 2 == 0 else high
-    return np.asarray((ordered[_place(low, n)] + ordered[_place(high, n)]) / 2)
+    return _place(low, n), _place(high, n)
 
 
-def _place(uniform: Array, n: int) -> np.ndarray:
+def _place(uniform: Array, n: int) -> Codes:
     return np.minimum((uniform * n).astype(np.intp), n - 1)

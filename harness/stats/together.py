@@ -6,7 +6,7 @@ thousands of times; unweighted they are scikit-learn's of the same name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from harness.stats.intervals import FEW, Estimate, Interval
 from harness.stats.paired import MARGIN, Comparison, judge
-from harness.stats.resampling import DRAWS, SEED, Array, codes
+from harness.stats.resampling import DRAWS, SEED, Array, Labels, codes
 
 Truth = NDArray[np.int64]
 CHUNK = 1000  # weightings at once
@@ -149,8 +149,8 @@ def grouped(
     name: str,
     truth: Array,
     answers: Sequence[Array],
-    strata: Sequence[Hashable],
-    clusters: Sequence[Hashable],
+    strata: Labels,
+    clusters: Labels,
 ) -> Grouped:
     units = codes(clusters, none_stands_alone=True)
     return Grouped(name, truth.astype(np.int64), tuple(answers), codes(strata), units)

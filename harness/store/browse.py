@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, Text, and_, case, cast, func, literal, or_, select
 
-from harness.store import tables
+from harness.store import queries, tables
 from harness.store.owners import alive
 from harness.store.rows import batches
 from harness.store.writer import Store
@@ -248,14 +248,12 @@ def runs_by_method(store: Store) -> dict[str, int]:
 
 
 def study_changed(store: Store, study_id: int) -> tuple[float, int]:
-    """When a run of a study, or the study itself, last changed; and how many samples it has planned."""
-    query = select(func.max(run.updated), func.sum(run.planned)).join_from(
-        tables.run, tables.member, member.run_id == run.id
-    )
+    """When a run of a study, or the study itself, last changed; and how many runs it has."""
+    count = select(func.count()).select_from(tables.member).where(member.study_id == study_id)
     with store.read() as connection:
-        changed, planned = connection.execute(query.where(member.study_id == study_id)).one()
+        changed = connection.scalar(select(queries.last_change(study_id)))
         ended = connection.scalar(select(study.updated).where(study.id == study_id))
-    return max(changed or 0.0, ended or 0.0), planned or 0
+        return max(changed or 0.0, ended or 0.0), connection.scalar(count) or 0
 
 
 def runs_changed(store: Store, run_ids: Iterable[int]) -> float:
@@ -373,12 +371,12 @@ def prompt_of(store: Store, prompt_hash: str, shown: int) -> tuple[str, int] | N
 def answers(store: Store, run_id: int, number: int, study_id: int, shown: int, page: int = 1, size: int = SIZE) -> Page:
     """What the runs of a study answered to the same sample, in the study's order."""
     asked = select(sample.prompt_hash).where(sample.run_id == run_id, sample.number == number).scalar_subquery()
-    query = select(*of_a_sample(shown), run.label, run.spec, run.status, member.role).select_from(tables.member)
-    query = query.join(tables.run, run.id == member.run_id)
-    query = query.join(tables.sample, and_(sample.run_id == member.run_id, sample.number == number))
-    query = query.where(member.study_id == study_id, sample.prompt_hash == asked)
+    there = tables.member.join(tables.sample, and_(sample.run_id == member.run_id, sample.number == number))
+    where = (member.study_id == study_id, sample.prompt_hash == asked)
+    query = select(*of_a_sample(shown), run.label, run.spec, run.status, member.role).where(*where)
+    query = query.select_from(there.join(tables.run, run.id == member.run_id))
     with store.read() as connection:
-        total = connection.scalar(query.with_only_columns(func.count())) or 0
+        total = connection.scalar(select(func.count()).select_from(there).where(*where)) or 0
         found = connection.execute(query.order_by(member.position).offset((page - 1) * size).limit(size)).all()
         rows = [dict(row._mapping) for row in found]
         scores = scores_of(connection, [(row["run_id"], row["number"]) for row in rows])

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, literal, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, Select, func, literal, or_, select
 
 from harness.spec.errors import UsageError
 from harness.spec.records import Plain, Source
@@ -174,6 +174,33 @@ def samples(store: Store, run_ids: Iterable[int]) -> DataFrame:
     return _frame(_rows(store, query, sample.run_id, run_ids), ["run", *names])
 
 
+BYTES = ("resident_bytes", "full_bytes", "weight_resident_bytes", "weight_full_bytes")
+
+
+def outline(store: Store, run_ids: Iterable[int], *, answers: bool = False) -> DataFrame:
+    """Of samples what comparisons are made from: where each belongs, and what the subject saw of its bytes.
+
+    Columns: run, number, stratum, cluster, prompt_hash, those of BYTES (NaN where they were not told), answer.
+    """
+    sample = tables.sample.c
+    names = ["number", "stratum", "cluster", "prompt_hash"]
+    told = [sample.observed[name].as_float().label(name) for name in BYTES]
+    more = [sample.answer] if answers else []
+    query = select(sample.run_id, *(sample[name] for name in names), *told, *more).order_by(
+        sample.run_id, sample.number
+    )
+    columns = ["run", *names, *BYTES, *(["answer"] if answers else [])]
+    return _long_frame(store, query, sample.run_id, run_ids, columns, **dict.fromkeys(BYTES, "float64"))
+
+
+def values(store: Store, run_ids: Iterable[int]) -> DataFrame:
+    """As `scores`, without what they have from their samples: run, number, metric, value, reason."""
+    score = tables.score.c
+    names = ["number", "metric", "value", "reason"]
+    query = select(score.run_id, *(score[name] for name in names)).order_by(score.run_id, score.number, score.metric)
+    return _long_frame(store, query, score.run_id, run_ids, ["run", *names], value="float64")
+
+
 def prompt(store: Store, prompt_hash: str) -> str | None:
     with store.read() as connection:
         text: str | None = connection.scalar(select(tables.prompt.c.text).where(tables.prompt.c.hash == prompt_hash))
@@ -290,6 +317,14 @@ def members(store: Store, study_id: int) -> list[Member]:
         return [Member(**row._mapping) for row in connection.execute(query)]
 
 
+def last_change(study_id: int) -> ScalarSelect[float | None]:
+    """When a run of a study last changed."""
+    run, member = tables.run.c, tables.member.c
+    mine = select(member.run_id).where(member.study_id == study_id)
+    # With id + 0 SQLite walks down its index of changes to the first of them, instead of reading every run.
+    return select(func.max(run.updated)).where((run.id + 0).in_(mine)).scalar_subquery()
+
+
 class Kept(NamedTuple):
     """A comparison as it was kept."""
 
@@ -300,10 +335,8 @@ class Kept(NamedTuple):
 
 def kept_comparison(store: Store, study_id: int, version: str) -> Kept | None:
     """What this version kept of a study, unless one of its runs has changed since."""
-    kept, run, member = tables.comparison.c, tables.run.c, tables.member.c
-    changed = select(func.max(run.updated)).join_from(tables.run, tables.member, member.run_id == run.id)
-    changed = changed.where(member.study_id == study_id)
-    wanted = (kept.study_id == study_id) & (kept.version == version) & (kept.made >= changed.scalar_subquery())
+    kept = tables.comparison.c
+    wanted = (kept.study_id == study_id) & (kept.version == version) & (kept.made >= last_change(study_id))
     with store.read() as connection:
         row = connection.execute(select(kept.version, kept.made, kept.content).where(wanted)).one_or_none()
     return None if row is None else Kept(*row)
@@ -313,6 +346,26 @@ def _rows(store: Store, query: Select[Any], column: ColumnElement[Any], ids: Ite
     """Rows whose `column` is among `ids`, in one view of the store."""
     with store.read() as connection:
         return [row for batch in batches(sorted(ids)) for row in connection.execute(query.where(column.in_(batch)))]
+
+
+def _long_frame(
+    store: Store, query: Select[Any], column: ColumnElement[Any], ids: Iterable[int], columns: list[str], **types: str
+) -> DataFrame:
+    """Of millions of rows, in one view of the store: column by column, a word that repeats kept once."""
+    from pandas import DataFrame, concat
+
+    words: dict[str, str] = {}
+    frames = [DataFrame(columns=columns).astype(types)]
+    with store.read() as connection:
+        for batch in batches(sorted(ids), size=200):
+            found = zip(*connection.execute(query.where(column.in_(batch))), strict=True)
+            told = {
+                name: [words.setdefault(one, one) if isinstance(one, str) else one for one in cells]
+                for name, cells in zip(columns, found, strict=False)
+            }
+            if told:
+                frames.append(DataFrame(told).astype(types))
+    return concat(frames[1:], ignore_index=True) if len(frames) > 1 else frames[0]
 
 
 def _frame(rows: Iterable[Sequence[Any]], columns: list[str], **types: str) -> DataFrame:

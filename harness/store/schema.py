@@ -19,7 +19,7 @@ from harness.store.tables import metadata
 if TYPE_CHECKING:
     from alembic.config import Config
 
-SCHEMA = "0002"  # the newest migration
+SCHEMA = "0003"  # the newest migration
 LOCK = 0x6861726E657373  # "harness": what every process of ours asks PostgreSQL to lock
 
 

@@ -79,6 +79,7 @@ run = Table(
     Index(None, "status"),
     Index(None, "task", "model"),
     Index(None, "label"),
+    Index(None, "device"),
     Index(None, "updated"),
 )
 

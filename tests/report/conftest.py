@@ -9,6 +9,7 @@ import pytest
 
 from harness.report.model import RunView, StudyView
 from harness.spec.records import Device, Measure, RunSpec, Setting, Source
+from harness.store.queries import BYTES
 
 QUICK = Measure("quick", processes=1, warmups=3, samples=5, decides=False)
 STANDARD = Measure("standard", processes=3, warmups=10, samples=30, decides=True, steady=True, seconds=10)
@@ -112,7 +113,10 @@ def study(runs, samples=(), scores=(), readings=(), measure=QUICK, **more):
     return StudyView(
         title="harness run +method=xkv task=ruler",
         runs=tuple(runs),
-        samples=pd.DataFrame(list(samples), columns=["run", "number", "stratum", "cluster", "prompt_hash", "observed"]),
+        samples=pd.DataFrame(
+            [one | one["observed"] for one in samples],
+            columns=["run", "number", "stratum", "cluster", "prompt_hash", *BYTES],
+        ).astype(dict.fromkeys(BYTES, "float64")),
         scores=pd.DataFrame(list(scores), columns=["run", "number", "metric", "value", "reason"]).astype(
             {"value": "float64"}
         ),

@@ -6,7 +6,7 @@ from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
 from harness.stats.intervals import Interval, mean, median, percentile, share, share_at_most
-from harness.stats.resampling import DRAWS, SEED, design, draw_means, draw_medians, standard_error
+from harness.stats.resampling import DRAWS, SEED, design, draw_hierarchical, draw_means, draw_medians, standard_error
 
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 8), (3, 10), (21, 24), (24, 24), (517, 1000)])
@@ -144,6 +144,32 @@ def test_the_same_data_give_the_same_interval():
 
     assert mean(values) == mean(values)
     assert mean(values, seed=SEED + 1) != mean(values)
+
+
+def test_numbers_in_place_of_names_give_the_same_design():
+    """Contexts within subtasks and across them, lone samples among them."""
+    random = np.random.default_rng(5)
+    strata = random.integers(4, size=200)
+    for contexts in (random.integers(-1, 40, size=200), strata * 100 + random.integers(10, size=200)):
+        named = design(
+            200, [f"subtask {one}" for one in strata], [None if one < 0 else f"context {one}" for one in contexts]
+        )
+        numbered = design(200, strata, contexts)
+
+        for field in ("weights", "units", "blocks"):
+            assert getattr(numbered, field).tolist() == getattr(named, field).tolist()
+
+
+def test_processes_are_drawn_as_one_by_one():
+    """The draws are made from sizes alone; written out, each process drawn has the medians of its own resamples."""
+    processes = [np.sort(np.random.default_rng(size).lognormal(size=size)) for size in (5, 8, 1, 5)]
+    random = np.random.default_rng(SEED)
+    chosen = random.integers(4, size=(DRAWS, 4))
+    medians = np.empty(chosen.shape)
+    for place, values in enumerate(processes):
+        medians[chosen == place] = draw_medians(values, int(np.sum(chosen == place)), random)
+
+    assert draw_hierarchical(processes).tolist() == medians.mean(axis=1).tolist()
 
 
 @pytest.mark.parametrize("n", [1, 2, 5, 8, 31, 60])

@@ -53,12 +53,14 @@ def test_a_current_store_opens_without_alembic(path, monkeypatch):
     open_store(f"sqlite:///{path}", create=True).close()
 
 
-SECOND = """
+HEAD = schema.SCHEMA
+NEXT = f"{int(HEAD) + 1:04}"
+SECOND = f"""
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0003"
-down_revision = "0002"
+revision = "{NEXT}"
+down_revision = "{HEAD}"
 
 
 def upgrade():
@@ -73,12 +75,12 @@ def second_migration(tmp_path, monkeypatch):
     """A version of ours that knows one migration more."""
     folder = tmp_path / "migrations"
     shutil.copytree(Path(schema.__file__).parent / "migrations", folder, ignore=shutil.ignore_patterns("__pycache__"))
-    (folder / "versions" / "0003_second.py").write_text(SECOND)
+    (folder / "versions" / f"{NEXT}_second.py").write_text(SECOND)
     config = schema.alembic_config()
     config.set_main_option("script_location", str(folder))
     monkeypatch.setattr(schema, "alembic_config", lambda: config)
-    monkeypatch.setattr(schema, "SCHEMA", "0003")
-    monkeypatch.setattr(writer, "SCHEMA", "0003")
+    monkeypatch.setattr(schema, "SCHEMA", NEXT)
+    monkeypatch.setattr(writer, "SCHEMA", NEXT)
 
 
 def test_an_older_store_is_upgraded_with_its_results(store, url, new_run, sample, second_migration):
@@ -92,7 +94,7 @@ def test_an_older_store_is_upgraded_with_its_results(store, url, new_run, sample
 
 
 def test_a_failed_migration_leaves_the_store_as_it_was(url, store, second_migration, tmp_path):
-    with (tmp_path / "migrations" / "versions" / "0003_second.py").open("a") as file:
+    with (tmp_path / "migrations" / "versions" / f"{NEXT}_second.py").open("a") as file:
         file.write("    raise RuntimeError('halfway')\n")
 
     with pytest.raises(RuntimeError, match="halfway"):
@@ -100,6 +102,6 @@ def test_a_failed_migration_leaves_the_store_as_it_was(url, store, second_migrat
 
     engine = connect(Place.parse(url), "rw")
     with engine.connect() as connection:
-        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").all() == [("0002",)]
+        assert connection.exec_driver_sql("SELECT version_num FROM alembic_version").all() == [(HEAD,)]
         assert connection.exec_driver_sql("SELECT label FROM run").all() == []
     engine.dispose()

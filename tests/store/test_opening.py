@@ -10,7 +10,7 @@ import pytest
 
 from harness.spec.errors import StoreError
 from harness.store import connect
-from harness.store.schema import read_while_written
+from harness.store.schema import SCHEMA, read_while_written
 from harness.store.writer import open_store
 
 
@@ -97,7 +97,9 @@ def test_a_newer_store_is_refused_and_untouched(path):
         raw.execute("UPDATE alembic_version SET version_num = '0999'")
     before = path.read_bytes()
 
-    expected = "was written by a newer harness (schema 0999, this one knows 0002): upgrade harness, or name another"
+    expected = (
+        f"was written by a newer harness (schema 0999, this one knows {SCHEMA}): upgrade harness, or name another"
+    )
     assert expected in refusal(path)
     assert expected in refusal(path, create=False)
     assert path.read_bytes() == before
@@ -131,7 +133,7 @@ def test_a_damaged_store_is_refused_and_untouched(path, create):
     [
         ["CREATE TABLE album (title TEXT)"],
         ["CREATE TABLE alembic_version (version_num TEXT)", "INSERT INTO alembic_version VALUES ('v3.0.0.d')"],
-        ["CREATE TABLE alembic_version (version_num TEXT)", "INSERT INTO alembic_version VALUES ('0002')"],
+        ["CREATE TABLE alembic_version (version_num TEXT)", f"INSERT INTO alembic_version VALUES ('{SCHEMA}')"],
     ],
 )
 def test_a_database_of_another_program_is_refused_and_untouched(tmp_path, statements, create):
