@@ -119,9 +119,8 @@ def side(row: Row, store: Store) -> Side:
     names = dict.fromkeys(name for one in samples for name in one)
     evidence = {name: sum(found) / len(found) for name in names if (found := [x[name] for x in samples if name in x])}
     why_not = tuple(dict.fromkeys(why for run in row.runs for why in run.about.get("unfit", [])))
-    size = row.compression
-    ratio = size.ratio if size.weights is None else size.weights
-    return Side(row.name, ids, row.quality[0].estimate, None if ratio is None else 1 - ratio, why_not, evidence)
+    share = row.compression.share
+    return Side(row.name, ids, row.quality[0].estimate, None if share is None else 1 - share, why_not, evidence)
 
 
 def older_code(found: Match, registry: Registry) -> list[str]:

@@ -12,7 +12,7 @@ from harness.spec.errors import UsageError
 from harness.stats.intervals import Estimate, Interval
 
 QUALITY = "quality"  # the task's first metric
-COMPRESSION = "compression"  # the share of bytes removed
+COMPRESSION = "compression"  # the share of bytes removed, of weights where a method acts on them
 ALIASES = {  # the first of these that a table knows
     "latency": ("latency_s",),
     "memory": ("cache_bytes", "peak_allocated_bytes", "peak_rss_bytes"),
@@ -34,8 +34,8 @@ class Axis:
         if not row.counts:
             return Estimate(None, None, 0, f"it is {row.status}")
         if self.name == COMPRESSION:
-            found = row.compression
-            return Estimate(None if found.ratio is None else 100 * found.ratio, None, row.done, found.reason)
+            share, reason = row.compression.share, row.compression.reason
+            return Estimate(None, None, row.done, reason) if share is None else Estimate(100 * share, None, row.done)
         if (quality := quality_cell(row, self.name)) is not None:
             return scaled(quality)
         cost = row.costs.get(self.name)

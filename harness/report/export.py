@@ -56,6 +56,27 @@ def export_frame(rows: DataFrame, title: str, format: str) -> str | bytes:
     return PAGES[format]([sheet(rows, title)]) if format in PAGES else written(rows, format)
 
 
+def export_pages(pages: Iterable[Page], format: str) -> str | bytes:
+    """What is laid out already; as a frame, its cost tables as they are read.
+
+    Raises:
+        UsageError: no such format.
+        HarnessError: what it needs is not installed.
+    """
+    from pandas import DataFrame, concat
+
+    check(format)
+    if format in PAGES:
+        return PAGES[format](pages)
+    grids = [grid for page in pages for grid in page.costs]
+    frames = [DataFrame({titled(one): [cell.text for cell in one.cells] for one in grid.columns}) for grid in grids]
+    return written(concat(frames, ignore_index=True) if frames else DataFrame(), format)
+
+
+def titled(column: Column) -> str:
+    return f"{column.header} ({column.unit})" if column.unit else column.header
+
+
 def check(format: str) -> None:
     if format not in FORMATS:
         raise UsageError(f"no format {format!r}; there are {', '.join(FORMATS)}")

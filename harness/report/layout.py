@@ -240,16 +240,14 @@ def p_of(cell: QualityCell) -> str:
 
 
 def sizes(rows: Sequence[Row], footnotes: Footnotes) -> list[Column]:
-    """Share of bytes removed, asked for and achieved, where any row has one; of weights, where any row acts on them."""
+    """Share of bytes removed: of weights where any row acts on them, of caches where any row asked for or got it."""
     found = [row.compression for row in rows]
-    weights = [Column("weights", tuple(weight(one) for one in found), "removed", tells_rows=True)]
-    if all(one.weights is None for one in found):
-        weights = []
-    elif not any(one.ratio or asked(one)[0] for one in found):
-        return weights  # all caches are whole
-    if not any(one.nominal or one.ratio is not None for one in found):
-        return weights
-    return [*weights, Column("removed", tuple(size(one, footnotes) for one in found), "asked → got", tells_rows=True)]
+    columns = []
+    if any(one.weights is not None for one in found):
+        columns.append(Column("weights", tuple(weight(one) for one in found), "removed", tells_rows=True))
+    if any(one.ratio or asked(one)[0] for one in found):
+        columns.append(Column("removed", tuple(size(one, footnotes) for one in found), "asked → got", tells_rows=True))
+    return columns
 
 
 def size(found: Compression, footnotes: Footnotes) -> Cell:

@@ -24,6 +24,8 @@ from harness.store.writer import Store
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from harness.plugin.discovery import Registry
+
 Where = Store | Path | str | None
 
 
@@ -155,11 +157,11 @@ def latest(store: Store) -> int:
     return found.id
 
 
-def defaults() -> Defaults:
+def defaults(registry: Registry | None = None) -> Defaults:
     """What each method's knobs are when nobody sets them: a table shows those that differ."""
     from harness.plugin.discovery import load
 
-    return {name: method().settings() for name, method in load().methods.items()}
+    return {name: method().settings() for name, method in (registry or load()).methods.items()}
 
 
 ABOUT = ("id", "label", "task", "model", "device", "seed", "status", "reason", "planned", "done", "tags")

@@ -61,7 +61,7 @@ class StudyView:
 
     title: str
     runs: tuple[RunView, ...]
-    samples: DataFrame  # run number stratum cluster prompt_hash observed
+    samples: DataFrame  # columns of queries.outline; the answer where there is more than one environment
     scores: DataFrame  # run number metric value reason
     readings: DataFrame  # run session process sample metric value unit source reason; position, detail where known
     measures: Mapping[int, Measure] = field(default_factory=dict)  # by session
@@ -109,6 +109,11 @@ class Compression:
     reason: str | None
     simulated: bool
     weights: float | None = None  # the share of the bytes of weights removed, where methods act on these
+
+    @property
+    def share(self) -> float | None:
+        """The share removed of what the method acts on."""
+        return self.ratio if self.weights is None else self.weights
 
 
 @dataclass(frozen=True)

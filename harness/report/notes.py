@@ -40,9 +40,9 @@ def unfinished(rows: Iterable[Row]) -> Iterator[str]:
 
 
 def simulated(rows: Iterable[Row]) -> Iterator[str]:
-    for row in rows:
-        if row.compression.simulated:
-            yield f"{row.name}: simulated, its saving is computed and not realised in memory"
+    labels = dict.fromkeys(row.label for row in rows if row.compression.simulated)
+    if labels:
+        yield f"{', '.join(labels)}: simulated, the saving is computed and not realised in memory"
 
 
 def unsteady(rows: Iterable[Row]) -> Iterator[str]:

@@ -140,7 +140,7 @@ def test_compression_that_samples_do_not_tell_is_unknown(make):
 def test_a_simulated_saving_is_flagged(make):
     table = only(compare_study(two_arms(make, [1] * 24, [1] * 24, about={"simulated": True})))
 
-    assert "xkv: simulated, its saving is computed and not realised in memory" in table.notes
+    assert "xkv: simulated, the saving is computed and not realised in memory" in table.notes
 
 
 def test_a_measure_that_does_not_decide_calls_no_cost(make):
