@@ -8,6 +8,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from harness.report.load import defaults
 from harness.report.model import shown_metrics
 from harness.report.settings import settings_text, telling
 from harness.spec.errors import UsageError
@@ -15,6 +16,7 @@ from harness.spec.records import Metric, Setting
 from harness.store import browse
 from harness.store.browse import Filter
 from harness_dashboards.app import Site
+from harness_dashboards.comparisons import MOMENT_S
 
 FILTERS = ("method", "task", "model", "device", "status", "tag", "since", "until", "q", "study")
 
@@ -80,10 +82,9 @@ def settings_of(site: Site, spec: dict[str, Any]) -> str:
 
 
 def usual(site: Site) -> dict[str, Any]:
-    """What knobs are when nobody sets them; without it every knob is told."""
-    from harness.report.load import defaults
-
-    return site.comparisons.of("defaults", 0, defaults, wait_s=5.0) or {}
+    """What knobs are when nobody sets them. Until plugins are loaded nothing is known of it: every knob is told."""
+    found = site.comparisons.plugins(60.0 if site.static else MOMENT_S)
+    return {} if found is None else site.comparisons.of("defaults", 0, lambda: defaults(found))
 
 
 def of_samples(about: dict[str, Any]) -> list[Metric]:

@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.plugin.sources import cache_folder
 from harness.report import finish
@@ -24,6 +24,9 @@ from harness.spec.errors import HarnessError
 from harness.spec.identity import digest
 from harness.store import browse
 from harness.store.writer import Store
+
+if TYPE_CHECKING:
+    from harness.plugin.discovery import Registry
 
 MEMORY = 64  # results kept in memory
 MOMENT_S = 0.1  # a page waits for no longer
@@ -35,28 +38,49 @@ Found = tuple[Any, float]  # what was found, and when
 class Comparisons:
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._pool = ThreadPoolExecutor(1, "compare")
-        self._lock = threading.Lock()
+        self._pool = ThreadPoolExecutor(4, "read")
+        self._lock, self._loading, self._computing = threading.Lock(), threading.Lock(), threading.Lock()
         self._found: OrderedDict[str, tuple[Any, Found]] = OrderedDict()  # by what, with the state it was made from
         self._asked: dict[str, Future[None]] = {}
         self._failed: dict[str, str] = {}
+        self._plugins: Registry | None = None
+
+    def plugins(self, wait_s: float = MOMENT_S) -> Registry | None:
+        """Those installed; None while they are loaded, which takes seconds."""
+        found: Registry | None = self.of("plugins", 0, self._load, wait_s)
+        return found
+
+    def _load(self) -> Registry:
+        from harness.plugin.discovery import load
+
+        with self._loading:
+            self._plugins = self._plugins or load()
+            return self._plugins
+
+    def warm(self) -> None:
+        """Loads what the first comparison takes, before anybody asks."""
+        import pandas  # noqa: F401
+        import scipy.optimize
+        import scipy.stats  # noqa: F401
+
+        self.plugins(60.0)
 
     def study(self, study_id: int, wait_s: float = MOMENT_S) -> Finished | None:
-        """None while it is computed; an older one while a newer one is."""
-        name, state = f"study {study_id}", browse.study_changed(self.store, study_id)
-        if not self._has(name, state) and (found := finish.kept(self.store, study_id)):
-            self._keep(name, state, found, time.time())
-        return self.of(name, state, lambda: self.on_disk([study_id], state, study_id), wait_s)
+        """None while it is read or computed; an older one while a newer one is."""
+        state = browse.study_changed(self.store, study_id)
+
+        def make() -> Finished:
+            return finish.kept(self.store, study_id) or self.on_disk([study_id], state, study_id)
+
+        found: Finished | None = self.of(f"study {study_id}", state, make, wait_s)
+        return found
 
     def runs(self, run_ids: Sequence[int], wait_s: float = MOMENT_S) -> Finished | None:
         """Runs with the first of them; None while it is computed."""
         ids = list(run_ids)
         state = browse.runs_changed(self.store, ids)
-        return self.of(f"runs {ids}", state, lambda: self.on_disk(ids, state, ids), wait_s)
-
-    def _has(self, name: str, state: Any) -> bool:
-        with self._lock:
-            return name in self._found and self._found[name][0] == state
+        found: Finished | None = self.of(f"runs {ids}", state, lambda: self.on_disk(ids, state, ids), wait_s)
+        return found
 
     def _keep(self, name: str, state: Any, found: Any, made: float) -> None:
         with self._lock:
@@ -118,7 +142,8 @@ class Comparisons:
             return read(json.loads(path.read_text()))
         except (OSError, ValueError):
             pass
-        found = finish.computed(self.store, what, defaults())
+        with self._computing:
+            found = finish.computed(self.store, what, defaults(self._load()))
         put(path, json.dumps(plain(found)))
         return found
 
@@ -135,10 +160,3 @@ def put(path: Path, text: str) -> None:
         part.replace(path)
     except OSError as error:
         logging.getLogger("harness.dashboard").warning("can't keep %s: %s", path, error)
-
-
-def warm() -> None:
-    """Imports what comparing takes, which is seconds, before anybody asks."""
-    import pandas  # noqa: F401
-    import scipy.optimize
-    import scipy.stats  # noqa: F401

@@ -9,10 +9,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from harness.report.axes import axis, known_first
+from harness.report.costs import MORE_IS_BETTER
 from harness.report.layout import (
     Column,
     Footnotes,
     Grid,
+    builds_grid,
     cost_column,
     cost_metrics,
     names,
@@ -22,8 +24,10 @@ from harness.report.layout import (
 )
 from harness.report.model import Row, Table
 from harness.report.notes import alarms, legend
+from harness.report.units import places_for, spread
 
-KINDS = (("Latency", {"s", "token/s"}), ("Memory", {"B"}), ("FLOPs", {"FLOP"}), ("Energy", {"J"}))
+KINDS = {"Latency": {"s", *MORE_IS_BETTER}, "Memory": {"B"}, "FLOPs": {"FLOP"}, "Energy": {"J"}}
+ONCE = "Preparing, once"  # training, calibrating, building
 HIDDEN = {"MDE", "p"}  # until they are chosen
 
 
@@ -43,7 +47,7 @@ class Wide:
     columns: tuple[Shown, ...]
     rows: tuple[Row, ...]
     footnotes: tuple[str, ...]
-    subtasks: tuple[Grid, ...]
+    details: tuple[Grid, ...]  # by subtask, between seeds
 
 
 def wide(table: Table) -> Wide:
@@ -55,8 +59,8 @@ def wide(table: Table) -> Wide:
         grid = quality_grid(table, index, metric, footnotes)
         groups.append((f"Quality: {metric.name}{better}", list(grid.columns[len(told) :])))
     cells = known_first(table)
-    for title, units in KINDS:
-        metrics = [one for one in cost_metrics(table.rows) if cells[one].unit in units]
+    for title in (*KINDS, ONCE):
+        metrics = [one for one in cost_metrics(table.rows) if kind(one, cells[one].unit) == title]
         groups.append((title, [column for one in metrics for column in cost_column(table.rows, one, footnotes)]))
     subtasks = [grid for at, metric in enumerate(table.metrics) for grid in strata_grid(table, at, metric, footnotes)]
     filled = [(title, columns) for title, columns in groups if columns]
@@ -65,8 +69,15 @@ def wide(table: Table) -> Wide:
         columns=tuple(shown(filled)),
         rows=table.rows,
         footnotes=(*footnotes.lines(), *unread(table)),
-        subtasks=tuple(subtasks),
+        details=(*subtasks, *builds_grid(table)),
     )
+
+
+def kind(metric: str, unit: str) -> str:
+    """Which group of columns a reading belongs to."""
+    if metric == "build_s" or metric.startswith("prepare_") or "_prepare_" in metric:
+        return ONCE
+    return next(title for title, units in KINDS.items() if unit in units)
 
 
 def shown(groups: Sequence[tuple[str, Sequence[Column]]]) -> Iterable[Shown]:
@@ -104,10 +115,11 @@ def winners(table: Table) -> list[Winner]:
         place = best(table.rows, values, metric.higher_is_better)
         if place is not None:
             cells = {one.header: one.cells[place].text for one in quality_grid(table, index, metric, footnotes).columns}
-            said = [cells.get("outcome", ""), change_words(cells.get("Δ", ""), cells.get("95 % interval", ""))]
+            change = change_words(cells.get("Δ", ""), cells.get("95 % interval", ""))
+            said = " ".join(filter(None, (cells.get("outcome"), change)))
             title = f"{'Highest' if metric.higher_is_better else 'Lowest'} {metric.name}"
             value = f"{cells['score']} {metric.unit}".rstrip()
-            found.append(Winner(title, place, table.rows[place], value, " ".join(filter(None, said)), True))
+            found.append(Winner(title, place, table.rows[place], value, said, True))
     for word, title in COSTS_ASKED.items():
         one = axis(table, word)
         if one is None or one.name not in cost_metrics(table.rows):
@@ -116,12 +128,13 @@ def winners(table: Table) -> list[Winner]:
         if place is not None:
             column, *changes = cost_column(table.rows, one.name, footnotes)
             said = changes[0].cells[place].text if changes else relative(table.rows[place], one.name)
+            said = "; ".join(filter(None, (said, at_score(table.rows[place]))))
             value = f"{column.cells[place].text} {column.unit}".rstrip()
             found.append(Winner(f"{title}: {one.title}", place, table.rows[place], value, said, False))
     return found
 
 
-COSTS_ASKED = {"latency": "Fastest", "memory": "Smallest", "energy": "Least energy"}
+COSTS_ASKED = {"latency": "Fastest", "memory": "Smallest", "energy": "Least energy", "prepare_s": "Quickest"}
 
 
 def best(rows: Sequence[Row], values: Sequence[float | None], more: bool | None) -> int | None:
@@ -139,7 +152,16 @@ def best(rows: Sequence[Row], values: Sequence[float | None], more: bool | None)
 
 
 def change_words(delta: str, interval: str) -> str:
-    return f"against the baseline: {delta} {interval}".rstrip() if delta.strip("–") else ""
+    return f"against the baseline: {delta} {interval.strip('–')}".rstrip() if delta.strip("–") else ""
+
+
+def at_score(row: Row) -> str:
+    """What quality the saving leaves."""
+    cell = next((one for one in row.quality if one.estimate.value is not None), None)
+    if cell is None or cell.estimate.value is None:
+        return ""
+    value = spread(cell.estimate.value * cell.metric.scale, None, places_for(cell.metric.unit))
+    return f"at {cell.metric.name} {value} {cell.metric.unit}".rstrip()
 
 
 def relative(row: Row, metric: str) -> str:

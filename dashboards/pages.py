@@ -58,12 +58,16 @@ def study(site: Site, request: Request) -> Response:
     title = f"Study {one.id}"
     with site.store.read() as connection:
         going = browse.live(connection, vars(one))
-    told = {"study": one, "going": going, "progress": browse.progress(site.store, one.id) if going else None}
+    told: dict[str, Any] = {
+        "study": one,
+        "going": going,
+        "progress": browse.progress(site.store, one.id) if going else None,
+    }
     if one.command.startswith(SELF_CHECK):
         return self_check(site, title, told)
     found = site.comparisons.study(one.id)
     if found is None:
-        return site.page("waiting.html", title, what=title, live=1, **told)
+        return site.page("waiting.html", title, what=f"{title} is being compared", inside="Studies", live=1, **told)
     return site.page(
         "study.html",
         title,
@@ -82,7 +86,7 @@ def self_check(site: Site, title: str, told: dict[str, Any]) -> Response:
         f"self-check {one.id}", state, lambda: [lay_out(check) for check in self_checks(site.store, one.id)]
     )
     if found is None:
-        return site.page("waiting.html", title, what=title, live=1, **told)
+        return site.page("waiting.html", title, what=f"{title} is being read", inside="Studies", live=1, **told)
     return site.page("selfcheck.html", title, checks=found, live=0, **told)
 
 
@@ -126,7 +130,7 @@ def compare(site: Site, request: Request) -> Response:
     title = " against ".join(f"run {one}" for one in [*ids[1:], ids[0]]).capitalize()
     found = site.comparisons.runs(ids)
     if found is None:
-        return site.page("waiting.html", title, what="The comparison", live=1)
+        return site.page("waiting.html", title, what="The runs are being compared", inside="Runs", live=1)
     query = "&".join(f"run={one}" for one in ids)
     return site.page(
         "compare.html", title, tables=comparison(site, found, "/compare/comparison", query), ids=ids, live=0
@@ -192,19 +196,26 @@ def run(site: Site, request: Request) -> Response:
 
 PAGES: dict[str, Page] = {
     "/": overview,
+    "/failures.{form}": exports.failures,
     "/studies": studies,
+    "/studies.{form}": exports.studies,
     "/studies/{study:int}": study,
     "/studies/{study:int}/comparison.{form}": exports.study,
+    "/studies/{study:int}/self-check.{form}": exports.self_check,
     "/studies/{study:int}/samples": samples.explorer,
     "/studies/{study:int}/samples.{form}": exports.explorer,
     "/studies/{study:int}/samples/{run:int}/{number:int}": samples.sample,
+    "/studies/{study:int}/samples/{run:int}/{number:int}/answers.{form}": exports.answers,
     "/runs": runs,
     "/runs.{form}": exports.runs,
     "/runs/{run:int}": run,
     "/runs/{run:int}/{what}.{form}": exports.of_run,
     "/runs/{before:int}/against/{run:int}": samples.against,
+    "/runs/{before:int}/against/{run:int}/{what}.{form}": exports.against,
     "/compare": compare,
     "/compare/comparison.{form}": exports.compared,
     "/techniques": techniques.index,
+    "/techniques.{form}": exports.all_techniques,
+    "/techniques/{name:path}/{what}.{form}": exports.of_technique,
     "/techniques/{name:path}": techniques.technique,
 }

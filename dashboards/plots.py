@@ -38,6 +38,7 @@ class Plot(NamedTuple):
     title: str
     says: str  # for those who can't see it
     choices: dict[str, dict[str, Plain]]  # by what is chosen; one, named "", where there is no choice
+    wide: bool = False  # needs the whole width
 
 
 def techniques(table: Table) -> dict[int, str]:
@@ -69,7 +70,19 @@ def looks(table: Table) -> dict[str, Look]:
 
 def plots(table: Table, spreads: Sequence[Spread]) -> list[Plot]:
     found = [pareto(table), against_settings(table), heat(table), latency(table, spreads), parallel(table)]
-    return [one for one in found if one is not None and one.choices]
+    return filled([one for one in found if one is not None and one.choices])
+
+
+def filled(found: list[Plot]) -> list[Plot]:
+    """Two beside each other; one without a neighbour takes the width."""
+    row: list[int] = []  # places of those that wait for a neighbour
+    wide = {place for place, one in enumerate(found) if one.wide}
+    for place in range(len(found) + 1):
+        if place < len(found) and place not in wide:
+            row = [] if row else [place]
+        elif row:
+            wide.add(row.pop())
+    return [one._replace(wide=place in wide) for place, one in enumerate(found)]
 
 
 # Quality against a cost.
@@ -79,7 +92,7 @@ def pareto(table: Table) -> Plot | None:
     """A point a row with its intervals, and the frontier."""
     ups = [one for metric in table.metrics if (one := axis(table, metric.name))]
     across = [one for name in cost_metrics(table.rows) if (one := axis(table, name))]
-    across += [one for one in [axis(table, COMPRESSION)] if one]
+    across += removed(table)
     choices = {}
     for up in ups:
         for x in across:
@@ -88,6 +101,12 @@ def pareto(table: Table) -> Plot | None:
                 choices[f"{up.title} against {x.title}"] = figure_pareto(found)
     says = "Quality against what it costs, with 95 % intervals; the dashed line joins those that no other beats."
     return Plot("pareto", "Quality against cost", says, choices)
+
+
+def removed(table: Table) -> list[Axis]:
+    """The share of bytes removed, where anything was."""
+    found = axis(table, COMPRESSION)
+    return [found] if found and any(row.compression.share for row in table.rows) else []
 
 
 def drawable(row: Row, *axes: Axis) -> bool:
@@ -155,9 +174,11 @@ def against_settings(table: Table) -> Plot | None:
     for metric in table.metrics:
         up = axis(table, metric.name)
         assert up is not None
-        removed = axis(table, COMPRESSION)
-        if removed and sum(drawable(row, removed, up) for row in table.rows) > 1:
-            across = {id(row): removed.of(row).value for row in table.rows}
+        for size in removed(table):
+            drawn = [row.label for row in table.rows if row.role != "baseline" and drawable(row, size, up)]
+            if len(drawn) == len(set(drawn)):
+                continue  # no line, only points
+            across = {id(row): size.of(row).value for row in table.rows}
             choices[f"{up.title} against share removed"] = figure_lines(table, up, across, titled("removed", "%"))
         for name in varied(table):
             across = {id(row): numeric(row, name) for row in table.rows}
@@ -165,7 +186,7 @@ def against_settings(table: Table) -> Plot | None:
     says = (
         "Quality along what was varied: a line a technique, its 95 % interval as a band, the baseline's level dotted."
     )
-    return Plot("lines", "Quality against compression", says, choices)
+    return Plot("lines", "Quality against what was varied", says, choices)
 
 
 def varied(table: Table) -> list[str]:
@@ -188,7 +209,7 @@ def is_number(value: Plain) -> bool:
 
 def numeric(row: Row, name: str) -> float | None:
     value = knobs(row).get(name)
-    return float(value) if is_number(value) else None
+    return float(value) if value is not None and is_number(value) else None
 
 
 def figure_lines(
@@ -279,7 +300,7 @@ def heat(table: Table) -> Plot | None:
         made["layout"]["xaxis"] |= {"showgrid": False, "automargin": True}
         made["layout"]["height"] = 160 + 34 * len(rows)
         choices[metric.name] = made
-    return Plot("heat", "Score by subtask", "The mean of each subtask for every technique.", choices)
+    return Plot("heat", "Score by subtask", "The mean of each subtask for every technique.", choices, wide=True)
 
 
 def scaled(value: float | None, scale: float) -> float | None:
@@ -342,6 +363,7 @@ def parallel(table: Table) -> Plot | None:
         "Settings and what came of them",
         "Each line is one run's settings and results.",
         {"": lines_over(table, rows, dimensions)},
+        wide=True,
     )
 
 

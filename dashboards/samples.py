@@ -34,7 +34,7 @@ def explorer(site: Site, request: Request) -> Response:
     found = hard(site, study.id, asked)
     title = f"Samples of study {study.id}"
     if found is None:
-        return site.page("waiting.html", title, what=title, live=1)
+        return site.page("waiting.html", title, what=f"{title} are being counted", inside="Studies", live=1)
     show, page = request.query_params.get("show", ""), number(request, "page")
     mine = [one for one in found if show in ("", kind(one))]
     rows = mine[(page - 1) * browse.SIZE : page * browse.SIZE]
@@ -145,23 +145,15 @@ def sample(site: Site, request: Request) -> Response:
 def against(site: Site, request: Request) -> Response:
     """Two runs sample by sample, those first that changed most."""
     before, after = (queries.run(site.store, request.path_params[name]) for name in ("before", "run"))
-    shared = [one for one in of_samples(before.about) if one in of_samples(after.about)]
-    title = f"Run {after.id} against run {before.id}"
-    if not shared:
-        raise UsageError(f"runs {before.id} and {after.id} have no metric of single samples in common")
-    name = request.query_params.get("metric") or shared[0].name
-    metric = next((one for one in shared if one.name == name), None)
-    if metric is None:
-        raise UsageError(f"there is no metric {name!r} here (there are: {', '.join(one.name for one in shared)})")
-    page = number(request, "page")
+    metric, page = shared_metric(before, after, request.query_params.get("metric", "")), number(request, "page")
     found, tally = browse.against(site.store, before.id, after.id, metric.name, page)
     return site.page(
         "against.html",
-        title,
+        f"Run {after.id} against run {before.id}",
         before=before,
         after=after,
         metric=metric,
-        metrics=shared,
+        metrics=shared(before, after),
         rows=found.rows,
         tally=tally,
         differences=differences(before, after),
@@ -169,6 +161,20 @@ def against(site: Site, request: Request) -> Response:
         paging=paging(request, found.total, page),
         live=0,
     )
+
+
+def shared(before: queries.Run, after: queries.Run) -> list[Metric]:
+    return [one for one in of_samples(before.about) if one in of_samples(after.about)]
+
+
+def shared_metric(before: queries.Run, after: queries.Run, name: str) -> Metric:
+    """By name, else the first that both runs have."""
+    found = {one.name: one for one in shared(before, after)}
+    if not found:
+        raise UsageError(f"runs {before.id} and {after.id} have no metric of single samples in common")
+    if name and name not in found:
+        raise UsageError(f"there is no metric {name!r} here (there are: {', '.join(found)})")
+    return found[name or next(iter(found))]
 
 
 def differences(before: queries.Run, after: queries.Run) -> list[tuple[str, str, str]]:

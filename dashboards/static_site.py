@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 from starlette.applications import Starlette
+from starlette.types import Message
 
 from harness.spec.errors import HarnessError, UsageError
 from harness.spec.identity import digest
@@ -115,10 +116,10 @@ async def ask(app: Starlette, address: str) -> tuple[int, str, bytes]:
     }  # fmt: skip
     status, kind, body = 500, "", bytearray()
 
-    async def receive() -> dict:
+    async def receive() -> Message:
         return {"type": "http.request", "body": b"", "more_body": False}
 
-    async def send(message: dict) -> None:
+    async def send(message: Message) -> None:
         nonlocal status, kind
         if message["type"] == "http.response.start":
             status = message["status"]

@@ -2,46 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
 
-from harness.report.layout import Footnotes, quality_grid
+from harness.report.layout import Column, Footnotes, quality_grid
 from harness.report.model import Table
 from harness.report.settings import settings_text
 from harness.spec.errors import PluginError, UsageError
 from harness.store import browse
 from harness_dashboards.app import Site
+from harness_dashboards.asking import number, paging
+from harness_dashboards.comparisons import MOMENT_S
 
 if TYPE_CHECKING:
     from harness.claims.model import Verdict
     from harness.plugin.discovery import Registry
 
 STUDIES = 20  # the latest that a page reads
-TOLD = ("removed", "score", "Δ", "95 % interval", "p", "n", "outcome")
+TOLD = ("weights", "removed", "score", "Δ", "95 % interval", "p", "n", "outcome")
 
 
 def index(site: Site, request: Request) -> Response:
-    found = registry(site)
+    found = site.comparisons.plugins()
+    if found is None:
+        return site.page("waiting.html", "Techniques", what="Plugins are being loaded", inside="Techniques", live=1)
+    return site.page("techniques.html", "Techniques", rows=listed(site, found), live=0)
+
+
+def listed(site: Site, found: Registry) -> list[dict[str, Any]]:
     counts = browse.runs_by_method(site.store)
-    names = sorted({*found.methods, *counts})
-    rows = [
-        {"name": name, "runs": counts.get(name, 0), "known": name in found.methods, **about(found, name)}
-        for name in names
+    return [
+        {"name": name, "runs": counts.get(name, 0), **about(found, name)} for name in sorted({*found.methods, *counts})
     ]
-    return site.page("techniques.html", "Techniques", rows=rows, live=0)
-
-
-def registry(site: Site) -> Registry:
-    from harness.plugin.discovery import load
-
-    return site.comparisons.of("registry", 0, load, wait_s=30.0)  # type: ignore[no-any-return]
 
 
 def about(found: Registry, name: str) -> dict[str, str]:
@@ -56,13 +56,16 @@ def about(found: Registry, name: str) -> dict[str, str]:
 
 def technique(site: Site, request: Request) -> Response:
     name = request.path_params["name"]
-    found = registry(site)
+    found = site.comparisons.plugins()
+    if found is None:
+        return site.page("waiting.html", name, what="Plugins are being loaded", inside="Techniques", live=1)
     counts = browse.runs_by_method(site.store)
     if name not in found.methods and name not in counts:
         found.method(name)  # says which there are
     method = found.methods.get(name)
-    inside = browse.studies(site.store, size=STUDIES, method=name)
-    rows, missing = results(site, name, [row["id"] for row in inside.rows])
+    inside, page = latest(site, name), number(request, "page")
+    every, missing = results(site, name, inside)
+    rows = list(told(every[(page - 1) * browse.SIZE : page * browse.SIZE]))
     verdicts = claims(site, found, name)
     return site.page(
         "technique.html",
@@ -72,6 +75,8 @@ def technique(site: Site, request: Request) -> Response:
         readme=readme(found, name),
         knobs=method.knobs() if method else (),
         rows=rows,
+        columns=[key for key in TOLD if any(key in row["cells"] for row in rows)],
+        paging=paging(request, len(every), page),
         missing=missing,
         inside=inside,
         runs=counts.get(name, 0),
@@ -80,29 +85,53 @@ def technique(site: Site, request: Request) -> Response:
     )
 
 
-def results(site: Site, name: str, studies: list[int]) -> tuple[list[dict[str, Any]], list[int]]:
-    """A row a study, task, model and setting; and the studies that are still being compared."""
-    rows: list[dict[str, Any]] = []
+def latest(site: Site, name: str) -> browse.Page:
+    return browse.studies(site.store, size=STUDIES, method=name)
+
+
+class Result(NamedTuple):
+    """One row of a study's table under one metric."""
+
+    study: int
+    table: Table
+    metric: int  # its place in the table
+    place: int  # of the row
+
+
+def results(site: Site, name: str, studies: browse.Page, wait_s: float = MOMENT_S) -> tuple[list[Result], list[int]]:
+    """One a study, task, model and setting; and the studies that are still being compared."""
+    rows: list[Result] = []
     missing = []
-    for number in studies:
-        found = site.comparisons.study(number)
+    until = time.monotonic() + wait_s
+    for study in (row["id"] for row in studies.rows):
+        found = site.comparisons.study(study, max(0.0, until - time.monotonic()))
         if found is None:
-            missing.append(number)
-        else:
-            rows += [{**row, "study": number} for table in found.report.tables for row in told(table, name)]
+            missing.append(study)
+            continue
+        rows += [
+            Result(study, table, at, place)
+            for table in found.report.tables
+            for at in range(len(table.metrics))
+            for place, row in enumerate(table.rows)
+            if name in row.label.split("+")
+        ]
     return rows, missing
 
 
-def told(table: Table, name: str) -> Iterator[dict[str, Any]]:
-    for at, metric in enumerate(table.metrics):
-        columns = {one.header: one for one in quality_grid(table, at, metric, Footnotes()).columns}
-        for place, row in enumerate(table.rows):
-            if name in row.label.split("+"):
-                cells = {key: columns[key].cells[place] for key in TOLD if key in columns}
-                yield {
-                    "task": table.task, "model": table.model, "device": table.device, "metric": metric,
-                    "run": row.runs[0].id, "label": row.label, "settings": settings_text(row.settings), "cells": cells,
-                }  # fmt: skip
+def told(rows: Iterable[Result]) -> Iterator[dict[str, Any]]:
+    """As a page shows them."""
+    grids: dict[tuple[int, int], dict[str, Column]] = {}
+    for study, table, at, place in rows:
+        metric, row = table.metrics[at], table.rows[place]
+        if (id(table), at) not in grids:
+            columns = quality_grid(table, at, metric, Footnotes()).columns
+            grids[id(table), at] = {one.header: one for one in columns}
+        found = grids[id(table), at]
+        yield {
+            "study": study, "run": row.runs[0].id, "label": row.label, "settings": settings_text(row.settings),
+            "task": table.task, "model": table.model, "device": table.device, "metric": metric,
+            "cells": {key: found[key].cells[place] for key in TOLD if key in found},
+        }  # fmt: skip
 
 
 # Its README.
@@ -132,7 +161,7 @@ def rendered(text: str) -> str:
 # What is claimed.
 
 
-def claims(site: Site, found: Registry, name: str) -> list[Verdict] | None:
+def claims(site: Site, found: Registry, name: str, wait_s: float = MOMENT_S) -> list[Verdict] | None:
     """None while they are judged."""
     from harness.claims.judge import judge_claim
     from harness.claims.read import claims_of
@@ -150,5 +179,6 @@ def claims(site: Site, found: Registry, name: str) -> list[Verdict] | None:
         composer = Composer(found)
         return [judge_claim(one, found, site.store, composer) for one in mine]
 
-    verdicts: list[Verdict] | None = site.comparisons.of(f"claims {name}", browse.count(site.store).changed, judge)
+    changed = browse.count(site.store).changed
+    verdicts: list[Verdict] | None = site.comparisons.of(f"claims {name}", changed, judge, wait_s)
     return verdicts

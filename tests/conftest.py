@@ -190,6 +190,12 @@ def served(programs: Path) -> Iterator[str]:
 @pytest.fixture
 def postgres_database(postgres: str) -> Iterator[str]:
     """The URL of an empty database, which is gone afterwards."""
+    with database(postgres) as url:
+        yield url
+
+
+@contextmanager
+def database(postgres: str) -> Iterator[str]:
     from sqlalchemy.engine import make_url
 
     from harness.store.connect import Place, connect
@@ -202,3 +208,10 @@ def postgres_database(postgres: str) -> Iterator[str]:
     with server.connect() as connection:
         connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
     server.dispose()
+
+
+@pytest.fixture(scope="module")
+def shared_postgres_database(postgres: str) -> Iterator[str]:
+    """One database for the tests of a module."""
+    with database(postgres) as url:
+        yield url

@@ -84,7 +84,6 @@ def serve(store: Store, host: str, port: int, browser: bool) -> None:
     import uvicorn
 
     from harness_dashboards.app import make_app
-    from harness_dashboards.comparisons import warm
 
     local = host in ("127.0.0.1", "localhost", "::1")
     token = None if local else secrets.token_urlsafe(24)
@@ -98,14 +97,15 @@ def serve(store: Store, host: str, port: int, browser: bool) -> None:
             file=sys.stderr,
         )
     print(f"Dashboard of {store.place}: {address}  (Ctrl-C ends it)", flush=True)
-    later = threading.Timer(1.0, warm)  # once the first page is there
+    later = threading.Timer(1.0, app.state.site.comparisons.warm)  # once the first page is there
     later.daemon = True
     later.start()
     if browser:
         import webbrowser
 
         webbrowser.open(address)
-    uvicorn.Server(uvicorn.Config(app, log_level="warning", access_log=False)).run(sockets=[listener])
+    plainly = uvicorn.Config(app, log_level="warning", access_log=False, http="h11", ws="none", lifespan="off")
+    uvicorn.Server(plainly).run(sockets=[listener])
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -1,6 +1,7 @@
 """What pages show, asked without a browser."""
 
 import re
+from io import StringIO
 
 import pandas as pd
 import pytest
@@ -190,7 +191,23 @@ def test_runs_picked_by_hand_are_compared_with_the_first(get):
 
 
 @pytest.mark.parametrize(
-    "path", ["/studies/1/comparison", "/runs", "/runs/2/samples", "/runs/2/readings", "/studies/1/samples"]
+    "path",
+    [
+        "/failures",
+        "/studies",
+        "/studies/1/comparison",
+        "/studies/1/samples",
+        "/studies/1/samples/2/1/answers",
+        "/runs",
+        "/runs/2/samples",
+        "/runs/2/settings",
+        "/runs/2/readings",
+        "/runs/1/against/4/samples",
+        "/runs/1/against/4/settings",
+        "/techniques",
+        "/techniques/shift/results",
+        "/techniques/shift/claims",
+    ],
 )
 def test_tables_are_exported(client, path):
     begins = {"csv": "", "md": "##", "tex": "% needs"}
@@ -200,6 +217,27 @@ def test_tables_are_exported(client, path):
         assert answer.text.startswith(begin)
         assert answer.headers["content-disposition"].endswith(f'.{form}"')
     assert client.get(f"{path}.xls").status_code == 404
+
+
+def test_exports_hold_what_their_pages_do(client, get):
+    flipped = pd.read_csv(StringIO(get("/runs/1/against/4/samples.csv")))
+    results = pd.read_csv(StringIO(get("/techniques/shift/results.csv")))
+    answers = pd.read_csv(StringIO(get("/studies/1/samples/1/1/answers.csv")))
+
+    assert flipped["change"].abs().tolist() == sorted(flipped["change"].abs(), reverse=True)
+    assert len(flipped) == int(re.search(r"of (\d+) rose", get("/runs/1/against/4"))[1])
+    assert set(results["study"]) == {1}
+    assert results["right_percent"].notna().all()
+    assert answers["run"].tolist() == [1, 2, 3, 4]
+
+
+def test_every_table_of_a_page_can_be_exported(get):
+    for path in ("/", "/studies", "/studies/1/samples", "/studies/1/samples/1/1", "/runs", "/runs/1/against/4"):
+        page = get(path)
+        linked = set(re.findall(r'href="(/[^"]*\.csv[^"]*)" download', page))
+        assert len(linked) == page.count("<table")
+    for path in ("/techniques", "/techniques/shift"):
+        assert re.search(r'href="/techniques[^"]*\.csv" download', get(path))
 
 
 def test_an_export_is_the_commands(lab, client):
