@@ -1,11 +1,12 @@
 # make run                  the main job; make run ARGS="+method=snapkv task=ruler" for any other
-# make test | check | bench | fix | docs
+# make test | check | bench | fix | docs     make test TESTERS=8 runs more of the tests at a time than two
 # make agreement            methods against kvpress, in the named environment of that (made once, in the cache folder)
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?= +method=xkv task=ruler
+TESTERS ?= 2
 READY := $(VENV)/.ready
 
 .PHONY: run test check lint bench agreement fix install clean
@@ -27,7 +28,7 @@ run: $(READY)
 	$(BIN)/harness run $(ARGS)
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(TESTERS) --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check .
