@@ -29,6 +29,7 @@ class Demand:
     device: DeviceRequest
     metric: Metric
     n: int  # pairs: samples, or seeds where a method trains or builds, or folds
+    of_evidence: bool = False  # the metric is no score of the task's
 
 
 def demand(claim: Claim, registry: Registry, composer: Composer | None = None) -> Demand:
@@ -42,13 +43,15 @@ def demand(claim: Claim, registry: Registry, composer: Composer | None = None) -
         if len({repr((point.task, point.model, point.device)) for point in points}) > 1:
             raise UsageError("the command sweeps over tasks, models or devices; arms share one of each")
         task = registry.task(first.task.name).build(first.task.knobs)
-        metric = next((one for one in task.metrics if one.name == claim.metric), None)
+        arms = tuple(_arm(arm, points) for arm in claim.arms)
+        told = frozenset.intersection(*(registry.method(arm.name).traits.evidence for arm in arms))
+        metrics = [*task.metrics, *(Metric(name, "", None, aggregation="mean") for name in sorted(told))]
+        metric = next((one for one in metrics if one.name == claim.metric), None)
         if metric is None:
-            names = [one.name for one in task.metrics]
+            names = [one.name for one in metrics]
             raise UsageError(
                 f"task {task.name} has no metric {claim.metric!r}{nearest(claim.metric, names)} (it has: {names})"
             )
-        arms = tuple(_arm(arm, points) for arm in claim.arms)
         if len({repr(arm) for arm in arms}) < len(arms):
             raise UsageError("two of its arms are the same")
         seeds = {point.seed for point in points}
@@ -61,7 +64,8 @@ def demand(claim: Claim, registry: Registry, composer: Composer | None = None) -
     folded = metric.statistic is not None and metric.within == "cluster"
     each = 1 if by_seed else task.folds if folded else task.planned()
     n = len(seeds) * each
-    return Demand(claim, arms, first.task, first.model, first.model_name, first.device, metric, n)
+    of_evidence = metric not in task.metrics
+    return Demand(claim, arms, first.task, first.model, first.model_name, first.device, metric, n, of_evidence)
 
 
 def _arm(arm: Mapping[str, Plain], points: Sequence[Point]) -> Setting:

@@ -98,6 +98,8 @@ def table_of(wanted: Demand, found: Match, places: Sequence[int], store: Store, 
         members.append(Member(len(members), base, "baseline", None, None, True))
         members += [Member(len(members), runs[place].id, "method", base, None, True) for place in places[1:]]
     gathered = view(store, wanted.claim.name, members, queries.readings(store, []), defaults)
+    if wanted.of_evidence:
+        gathered = with_evidence(gathered, wanted.metric.name)
     (table,) = compare_study(alike(gathered, wanted)).tables
     return table
 
@@ -111,6 +113,16 @@ def alike(gathered: StudyView, wanted: Demand) -> StudyView:
         return replace(run, spec=spec, about={**run.about, "metrics": [asdict(wanted.metric)]})
 
     return replace(gathered, runs=tuple(map(one, gathered.runs)))
+
+
+def with_evidence(gathered: StudyView, name: str) -> StudyView:
+    """Evidence as if it were a score."""
+    import pandas as pd
+
+    rows = gathered.samples[["run", "number"]]
+    values = [one.get(name) for one in gathered.samples["evidence"]]
+    found = rows.assign(metric=name, value=pd.array(values, dtype="float64"), reason=None)
+    return replace(gathered, scores=pd.concat([gathered.scores, found[gathered.scores.columns]], ignore_index=True))
 
 
 def side(row: Row, store: Store) -> Side:
@@ -150,16 +162,18 @@ def unfit(found: Finding) -> tuple[str, str] | None:
 
 
 def unequal(found: Finding) -> tuple[str, str] | None:
-    allowed = found.claim.equal_bytes
-    if allowed is None:
-        return None
-    kept = [side.kept for side in found.sides]
-    known = [one for one in kept if one]
-    if len(known) < len(kept):
-        return "inconclusive", "the samples of an arm do not say what stays resident, so equal bytes can't be checked"
-    apart = max(known) / min(known) - 1
-    if apart > allowed:
-        return "inconclusive", f"the arms' bytes are {apart:.1%} apart, {allowed:.1%} are allowed"
+    claim = found.claim
+    asked = [] if claim.equal_bytes is None else [("bytes", claim.equal_bytes, [one.kept for one in found.sides])]
+    asked += [
+        (name, most, [one.evidence.get(name) for one in found.sides]) for name, most in (claim.equal or {}).items()
+    ]
+    for what, allowed, sizes in asked:
+        known = [one for one in sizes if one]
+        if len(known) < len(sizes):
+            return "inconclusive", f"the samples of an arm do not tell its {what}, so that they can't be compared"
+        apart = max(known) / min(known) - 1
+        if apart > allowed:
+            return "inconclusive", f"the arms' {what} are {apart:.1%} apart, {allowed:.1%} are allowed"
     return None
 
 

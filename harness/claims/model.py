@@ -21,13 +21,14 @@ class Claim:
     kind: str  # published: a number from a paper or its code; trend: how settings compare at small scale
     says: str
     source: str
-    metric: str  # of the task; of the source's own where it is blocked
+    metric: str  # of the task, or evidence of every arm; of the source's own where it is blocked
     holds: str | None = None  # beats, at_least, difference, value; see docs/methodology.md
     command: tuple[str, ...] = ()  # words of `harness run` that give every arm
     arms: tuple[Mapping[str, Plain], ...] = ()  # which runs of the command, the better first
     value: float | None = None
     tolerance: float | None = None  # in the unit of the metric, as `value`
     equal_bytes: float | None = None  # how far apart the arms' resident bytes may be, as a share of the fewest
+    equal: Mapping[str, float] | None = None  # the same of evidence, by name: {macs: 0.05}
     tuned_on: tuple[int, ...] = ()  # seeds seen while settings were chosen: no evidence
     expected: str | None = None
     model: str | None = None  # what was published: on what, at what

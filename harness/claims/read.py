@@ -37,6 +37,10 @@ def _is_seeds(value: Any) -> bool:
     return isinstance(value, list) and all(type(one) is int for one in value)
 
 
+def _is_shares(value: Any) -> bool:
+    return isinstance(value, dict) and bool(value) and all(_is_number(one) and one >= 0 for one in value.values())
+
+
 TEXT = Key("text", lambda value: isinstance(value, str) and bool(value.strip()))
 NUMBER = Key("a number", _is_number)
 SIZE = Key("a number that is not negative", lambda value: _is_number(value) and value >= 0)
@@ -46,6 +50,7 @@ KEYS = {
     "value": NUMBER,
     "tolerance": SIZE,
     "equal_bytes": SIZE,
+    "equal": Key("a share for each name of evidence, such as {macs: 0.05}", _is_shares),
     "arms": Key("a list of settings, such as [{group_size: 6}, {group_size: 1}]", _is_arms),
     "tuned_on": Key("a list of seeds, such as [0]", _is_seeds),
 }

@@ -370,7 +370,14 @@ def make_bench(
         raise IncompatibleError(
             f"{name} is not trained yet, and task {task.name} has nothing to train it on; give a trained model"
         )
-    return replace(bench, made_of=digest(identity(registry, Stack(()), bench)))
+    made = identity(registry, Stack(()), bench)
+    return replace(bench, made_of=digest({**made, "task": deciding(task, made["task"])}))
+
+
+def deciding(plugin: Knobbed, setting: dict[str, Plain]) -> dict[str, Plain]:
+    """A setting without the knobs that only matter once everything is prepared."""
+    later = {one.name for one in plugin.knobs() if not one.prepared}
+    return {**setting, "knobs": {name: value for name, value in setting["knobs"].items() if name not in later}}
 
 
 def inputs_of(registry: Registry, stack: Stack, bench: Bench) -> list[dict[str, Bench]]:

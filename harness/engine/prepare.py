@@ -10,10 +10,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from harness.engine.channel import Channel, WorkerGone
-from harness.engine.plan import BASELINE, Bench, PlannedRun
+from harness.engine.plan import BASELINE, Bench, PlannedRun, deciding
 from harness.engine.watch import Watch
 from harness.plugin.blame import blaming
-from harness.plugin.knobs import Knobbed
 from harness.plugin.sources import cache_folder
 from harness.spec.identity import digest
 from harness.spec.records import Plain, Reading
@@ -38,11 +37,6 @@ def made_by(run: PlannedRun, member: int) -> dict[str, Plain]:
     stack = list(run.identity["stack"])
     stack[member] = deciding(run.stack.methods[member], stack[member])
     return {**run.identity, "stack": stack, "task": deciding(run.bench.task, run.identity["task"])}
-
-
-def deciding(plugin: Knobbed, setting: dict[str, Plain]) -> dict[str, Plain]:
-    later = {one.name for one in plugin.knobs() if not one.prepared}
-    return {**setting, "knobs": {name: value for name, value in setting["knobs"].items() if name not in later}}
 
 
 def trained(bench: Bench) -> Path | None:

@@ -21,6 +21,8 @@ STEADY_CV = 0.05
 MAX_WARMUPS = 50  # ... or until one of these is spent
 MAX_WARMUP_S = 30.0
 
+BATCHES = 10  # of each size, at most
+
 
 class Timing(NamedTuple):
     """One timed request. Nanoseconds of a monotonic clock; `device_s` by the device's own events, on CUDA."""
@@ -44,6 +46,9 @@ class Clock:
     With `measure.steady`, warming up ends when the last five latencies vary by less than 5 %:
     requests of very unlike sizes never look steady, and `warmup_converged` says so.
 
+    Requests of several inputs, where the subject makes some, are timed after that: one of each size to
+    warm up, then as many as samples, ten at most. They are part of no latency.
+
     The subject's `durations` name the phases. `load_average` (1 min, before the first call), `threads`,
     `temperature_c`, `clock_hz`, `power_limit_w` and `throttled` describe the machine; where it hides
     them they are None with a reason.
@@ -65,6 +70,7 @@ class Clock:
             Reading("cold_latency_s", cold.wall_s, "s", SOURCE),
             *warmth,
             *samples,
+            *take_batches(workload, measure),
             *machine.readings(),
         ]
 
@@ -104,6 +110,17 @@ def take_samples(workload: Workload, measure: Measure) -> list[Reading]:
     while taken < measure.samples or time.perf_counter() - started < measure.seconds:
         readings += sample_readings(workload, taken, time_once(workload, taken))
         taken += 1
+    return readings
+
+
+def take_batches(workload: Workload, measure: Measure) -> list[Reading]:
+    sizes = zip(*map(workload.subject.batched, workload.requests), strict=True)
+    readings: list[Reading] = []
+    for requests in sizes:
+        alike = replace(workload, requests=requests)
+        time_once(alike, 0)
+        for index in range(min(measure.samples, BATCHES)):
+            readings += sample_readings(alike, index, time_once(alike, index)._replace(device_s=None))
     return readings
 
 

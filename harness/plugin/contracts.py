@@ -267,6 +267,13 @@ class Subject:
         """Answers one request under what is applied now, capturing what it needs."""
         raise NotImplementedError
 
+    def batched(self, request: dict[str, Plain]) -> Sequence[dict[str, Plain]]:
+        """Requests of several inputs at once, made from a timed one, a size each; timed apart from it, for throughput.
+
+        `durations` then tells what such a request took.
+        """
+        return ()
+
     def durations(self, start_ns: int, marks: Sequence[tuple[str, int]], end_ns: int) -> list[Reading]:
         """Phases of one timed request, in seconds, from the marks passed on the way."""
         return [Reading("latency_s", (end_ns - start_ns) / 1e9, "s", "perf_counter_ns")]

@@ -18,7 +18,7 @@ from harness.stats.latency import LatencyComparison, compare_latency
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-MORE_IS_BETTER = {"token/s", "query/s"}
+MORE_IS_BETTER = {"token/s", "query/s", "image/s"}
 COMPARED = {"s", "J", *MORE_IS_BETTER}  # units of timed readings that may carry an outcome, but for:
 PROTOCOLS_OWN = {"window_s"}  # what the measure asked for
 

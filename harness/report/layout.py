@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean, stdev
@@ -302,7 +303,12 @@ def cost_metrics(rows: Iterable[Row]) -> list[str]:
         for cell in cells
         if cell.estimate.value is not None and cell.unit in COST_UNITS and cell.metric not in EXPORT_ONLY
     }
-    return [*(metric for metric in COSTS if metric in known), *sorted(known - COSTS.keys())]
+    return [*(metric for metric in COSTS if metric in known), *sorted(known - COSTS.keys(), key=natural)]
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """Orders by numbers in a name as numbers are."""
+    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)]
 
 
 def cost_column(rows: Sequence[Row], metric: str, footnotes: Footnotes) -> list[Column]:

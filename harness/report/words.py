@@ -28,6 +28,7 @@ COSTS = {  # what people call a reading, in the order of columns
     "peak_rss_growth_bytes": "peak growth",
     "peak_rss_bytes": "peak process",
     "flops": "compute",
+    "estimated_flops": "compute, estimated before training",
     "qps": "queries/s",
     "batched_qps": "queries/s, batch",
     "energy_j": "energy",
@@ -39,7 +40,12 @@ COSTS = {  # what people call a reading, in the order of columns
 }
 
 
+THROUGHPUT = "throughput_"  # and how many inputs at once
+
+
 def cost_name(metric: str) -> str:
+    if metric.startswith(THROUGHPUT):
+        return f"throughput, batch of {metric.removeprefix(THROUGHPUT)}"
     of, found, rest = metric.partition("_prepare_")
     if found:  # a teacher's
         return f"{of} {cost_name(f'prepare_{rest}')}"

@@ -41,7 +41,7 @@ class Reading:
 
     metric: str
     value: float | None
-    unit: str  # SI: s, J, W, B, FLOP, token, token/s, query/s, 1
+    unit: str  # SI: s, J, W, B, FLOP, token, token/s, query/s, image/s, 1
     source: str  # the instrument: "perf_counter_ns", "nvml", "torch.FlopCounterMode" ...
     reason: str | None = None
     sample: int | None = None  # which timed sample, where the reading is of one

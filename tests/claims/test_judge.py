@@ -108,6 +108,29 @@ def test_arms_of_unequal_size_are_not_compared(desk):
     assert desk.judge(replace(claim, equal_bytes=None)).word == "confirmed"
 
 
+def test_evidence_is_claimed_of_as_metrics_are(desk):
+    claim = desk.claim(arms=({"skill": 9},), metric="size", holds="value", value=490, tolerance=10)
+    desk.put(claim, "task.samples=40")
+
+    verdict = desk.judge(claim)
+
+    assert (verdict.word, verdict.finding.sides[0].estimate.value) == ("confirmed", 500)
+    assert desk.judge(replace(claim, value=480)).word == "refuted"
+    assert "has no metric 'sze'; did you mean size" in desk.judge(replace(claim, metric="sze")).reason
+
+
+def test_arms_whose_evidence_should_be_equal_are_not_compared_where_it_is_not(desk):
+    claim = desk.claim(arms=({"skill": 9, "size": 560}, {"skill": 4, "size": 500}), equal_bytes=None)
+    claim = replace(claim, command=(*claim.command, "method.shrink.size=500,560"), equal={"size": 0.05})
+    desk.put(claim, "task.samples=40")
+
+    assert desk.judge(claim).reason == "the arms' size are 12.0% apart, 5.0% are allowed"
+    assert desk.judge(replace(claim, equal={"size": 0.13})).word == "confirmed"
+    assert desk.judge(replace(claim, equal={"weight": 0.13})).reason == (
+        "the samples of an arm do not tell its weight, so that they can't be compared"
+    )
+
+
 def test_seeds_are_taken_together(desk):
     claim = desk.claim()
     claim = replace(claim, command=tuple(word.replace("seed=7", "seed=7,8,9,11") for word in claim.command))

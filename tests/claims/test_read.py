@@ -87,6 +87,7 @@ WRONG = [
     ({"arms": "64"}, "arms takes a list of settings, such as [{group_size: 6}, {group_size: 1}], got 64"),
     ({"tuned_on": "0"}, "tuned_on takes a list of seeds, such as [0], got 0"),
     ({"equal_bytes": "-1"}, "equal_bytes takes a number that is not negative, got -1"),
+    ({"equal": "5"}, "equal takes a share for each name of evidence, such as {macs: 0.05}, got 5"),
     ({"metric": "true"}, "metric takes text, got True"),
     ({"blocked": "no model"}, "a blocked claim is not run, so it takes no command"),
     ({"command": "'+method=\"snapkv'"}, "can't read the command, a quote has no partner"),

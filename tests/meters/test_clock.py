@@ -43,6 +43,19 @@ def test_samples_are_numbered_and_follow_the_requests_in_order(workload, measure
     assert served == [0, 1, 0, 1, 2, 0]  # two warm-ups, the first of them cold, and four samples
 
 
+def test_requests_of_several_inputs_are_timed_after_the_single_ones_and_are_part_of_no_latency(workload, measure):
+    work, served = workload(lambda: None), []
+    execute = work.execute
+    work.execute = lambda request: served.append((request["number"], request.get("of"))) or execute(request)
+    work.subject.batched = lambda request: [{**request, "of": 8}, {**request, "of": 32}]
+
+    readings = Clock().read(work, measure(warmups=1, samples=2))
+
+    assert served[:3] == [(0, None), (0, None), (1, None)]  # the warm-up, cold, and two samples
+    assert served[3:] == [(0, 8), (0, 8), (1, 8), (0, 32), (0, 32), (1, 32)]
+    assert [reading.sample for reading in only(readings, "ordered")] == [0, 1, 0, 1, 0, 1]
+
+
 def test_sampling_goes_on_until_the_seconds_are_over(workload, measure):
     started = time.perf_counter()
 

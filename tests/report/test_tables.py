@@ -6,10 +6,11 @@ from dataclasses import replace
 import pytest
 
 from harness.report.compare import compare_study
-from harness.report.layout import lay_out
+from harness.report.layout import lay_out, natural
 from harness.report.pareto import tradeoffs
 from harness.report.tables import render, show
 from harness.report.units import p_value, places_at, scale_for, spread
+from harness.report.words import cost_name
 from harness.spec.errors import UsageError
 
 
@@ -112,6 +113,24 @@ def test_costs_are_in_units_for_people(report):
     }
     assert column(grid, "first token")[0] == "1,070 ± 20"
     assert column(grid, "compute")[0] == "155.8"
+
+
+def test_a_size_nobody_asked_for_and_nobody_knows_has_no_column(make):
+    rows, answers = [*make.samples(1), *make.samples(2)], [*make.scores(1, [1] * 24), *make.scores(2, [1] * 24)]
+    study = make.study([make.run(1), make.run(2, "knorm", about={"nominal": {"mass": 0.9}})], rows, answers)
+    (grid,) = page(compare_study(study)).quality
+
+    assert "removed" not in [one.header for one in grid.columns]
+
+
+def test_throughputs_stand_in_the_order_of_their_batches():
+    names = ["throughput_32", "throughput_8", "throughput_128"]
+
+    assert [cost_name(one) for one in sorted(names, key=natural)] == [
+        "throughput, batch of 8",
+        "throughput, batch of 32",
+        "throughput, batch of 128",
+    ]
 
 
 def test_a_reading_nobody_has_is_a_note_and_not_a_column(report):

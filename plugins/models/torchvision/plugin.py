@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.api import Device, Model, SourceError, UsageError, cache_folder, fetch_wheel, file_digest, hookimpl, knob
+from harness.api import Device, Model, UsageError, cache_folder, fetch_wheel, file_digest, hookimpl, knob
+from harness_plugins.subjects.image_classifier.model import given
 
 
 @dataclass(frozen=True)
@@ -38,10 +39,7 @@ class TorchVision(Model):
     def given(self) -> Path:
         if self.checkpoint is None:
             raise UsageError("model=torchvision needs model.checkpoint=<weights>; model=mobilenet_v2 brings its own")
-        path = Path(self.checkpoint).expanduser().resolve()
-        if not path.is_file():
-            raise SourceError(f"model.checkpoint={self.checkpoint} is no file; give the path of a checkpoint")
-        return path
+        return given(self.checkpoint)
 
     def unpacked(self) -> Path:
         import zipfile
@@ -59,7 +57,7 @@ class TorchVision(Model):
         return {"classes": self.classes, "channels": len(self.mean), "crops": True}
 
     def processor(self, location: dict[str, Any]) -> Any:
-        from .loading import Crop
+        from harness_plugins.subjects.image_classifier.crop import Crop
 
         return Crop(self.resize, self.crop, self.interpolation)
 

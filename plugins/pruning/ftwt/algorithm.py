@@ -22,6 +22,13 @@ def mass_target(o: torch.Tensor, mass: float) -> torch.Tensor:
     return torch.zeros_like(share).scatter(1, order, within)
 
 
+def uniform_target(o: torch.Tensor, ratio: float) -> torch.Tensor:
+    """0 for the int(ratio · channels) weakest channels of each image, and for dead ones; [images, channels]."""
+    share = shares(o)
+    weakest = share.argsort(1)[:, : int(ratio * o.shape[1])]
+    return (share > TOLERANCE).float().scatter(1, weakest, 0.0)
+
+
 def shares(o: torch.Tensor) -> torch.Tensor:
     strongest = o.detach().abs().amax((2, 3))
     return strongest / strongest.sum(1, keepdim=True).clamp_min(1e-12)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
 from zlib import crc32
 
 import torch
 from torch import nn
 
-from .algorithm import keep_largest, mask_loss, mass_target
+from .algorithm import keep_largest, mask_loss
+
+Target: TypeAlias = Callable[[torch.Tensor], torch.Tensor]  # a unit's dense output to the gates wanted
 
 
 class Gates(nn.Module):
@@ -35,10 +37,10 @@ class Gates(nn.Module):
 class Predicted(Gates):
     """A linear layer for each unit on the softmax of its pooled input."""
 
-    def __init__(self, shapes: Sequence[tuple[int, int]], mass: float, joint: bool, softmax: bool) -> None:
+    def __init__(self, shapes: Sequence[tuple[int, int]], target: Target, joint: bool, softmax: bool) -> None:
         super().__init__()
         self.heads = nn.ModuleList(nn.Linear(inputs, outputs) for inputs, outputs in shapes)
-        self.mass, self.joint, self.softmax = mass, joint, softmax
+        self.target, self.joint, self.softmax = target, joint, softmax
         self.head_macs = tuple(inputs * outputs for inputs, outputs in shapes)
 
     def logits(self, unit: int, pooled: torch.Tensor) -> torch.Tensor:
@@ -50,7 +52,7 @@ class Predicted(Gates):
 
     def learn(self, unit: int, pooled: torch.Tensor, output: torch.Tensor) -> None:
         z = self.logits(unit, pooled if self.joint else pooled.detach())
-        self.losses.append(mask_loss(z, mass_target(output, self.mass)))
+        self.losses.append(mask_loss(z, self.target(output)))
 
 
 class Fixed(Gates):

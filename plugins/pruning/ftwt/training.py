@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 
-def planned(network: Any, images: Any, mass: float) -> dict[str, Any]:
+def planned(network: Any, images: Any, target: Any) -> dict[str, Any]:
     """Channels a unit that the targets keep on average, and the MACs that this and the dense network come to."""
-    from .algorithm import mass_target
-    from .network import estimate, expected, shapes
+    from .network import estimate, expected
 
-    counts = estimate(network, images, partial(mass_target, mass=mass))
-    dense = [one * 0 + outputs for one, (_, outputs) in zip(counts, shapes(network), strict=True)]
+    wanted = estimate(network, images, target)
+    dense = [one * 0 + 1 for one in wanted]
     size = images.shape[2]
     return {
-        "kept": [max(1, round(float(one.mean()))) for one in counts],
-        "estimated_macs": expected(network, counts, size)["macs"],
+        "kept": [max(1, round(float(one.sum(1).mean()))) for one in wanted],
+        "estimated_macs": expected(network, wanted, size)["macs"],
         "dense_macs": expected(network, dense, size)["macs"],
     }
 

@@ -20,6 +20,7 @@ class Count(NamedTuple):
 def blocks(network: nn.Module) -> list[nn.Module]:
     """Residual blocks: only the output of their first convolution goes nowhere but into the second."""
     found = [one for one in network.modules() if isinstance(getattr(one, "conv2", None), nn.Conv2d)]
+    found = [one for one in found if one.conv1.groups == 1]  # a depthwise one's filters are its inputs'
     if not found:
         raise IncompatibleError("l1_filters prunes the first convolution of residual blocks, and this network has none")
     return found

@@ -25,6 +25,7 @@ def export(network: Any, image: Any, place: Path) -> None:
             opset_version=17,
             input_names=["images"],
             output_names=["logits"],
+            dynamic_axes={"images": {0: "batch"}, "logits": {0: "batch"}},
         )
 
 

@@ -4,6 +4,7 @@ A request to an image classifier is a plain dict:
 
     image      its bytes, row by row, pixel by pixel, in base64: as stored, neither normalised nor cropped
     size       [height, width]
+    batches    sizes of the batches whose throughput is timed beside this one image; they hold it so many times
 
 and its output is `{"logits": [one for each class]}`. Normalisation is the model's, done before the clock's
 `input` mark, so that it is never counted as the network's time. What it may be trained on is

@@ -34,6 +34,8 @@ class LoadedImageClassifier(ImageClassifier):
         self.mean = torch.tensor(mean).view(1, -1, 1, 1)
         self.std = torch.tensor(std).view(1, -1, 1, 1)
         self._build = build
+        self._batch: int | None = None  # of the last request
+        self._full = self._resident = weight_bytes(self.network)
 
     # What methods do with it.
 
@@ -49,10 +51,12 @@ class LoadedImageClassifier(ImageClassifier):
                 self.network = network if replaced is None else replaced.eval()
             else:
                 action(layers)
+            self._resident = weight_bytes(self.network)
             yield
         finally:
             self.network = network
             layers.restore()
+            self._resident = weight_bytes(network)
 
     def new(self, seed: int) -> torch.nn.Module:
         """Its network before any training, drawn by the seed."""
@@ -106,13 +110,28 @@ class LoadedImageClassifier(ImageClassifier):
 
     @torch.inference_mode()
     def respond(self, request: dict[str, Any], needs: frozenset[Any]) -> Response:
-        images = self.images(request)
+        images, self._batch = self.images(request), request.get("batch")
+        images = images.repeat(self._batch or 1, 1, 1, 1)
         self.mark("input")
-        logits = self.network(images)[0]
+        logits = self.network(images)
         self.synchronize()
         self.mark("forward")
-        return Response({"logits": logits.tolist()})
+        sizes = {"weight_resident_bytes": self._resident, "weight_full_bytes": self._full}
+        return Response({"logits": logits[0].tolist()}, sizes if self._resident != self._full else {})
+
+    def batched(self, request: dict[str, Any]) -> list[dict[str, Any]]:
+        return [{**request, "batch": size} for size in request.get("batches", ())]
 
     def durations(self, start_ns: int, marks: Sequence[tuple[str, int]], end_ns: int) -> list[Reading]:
-        """One image: decoding and normalisation, and the network alone."""
-        return phases(start_ns, marks, end_ns)
+        """One image: decoding and normalisation, and the network alone. A batch: images a second of the network."""
+        if self._batch is None:
+            return phases(start_ns, marks, end_ns)
+        at = dict(marks)
+        rate = self._batch / ((at["forward"] - at["input"]) / 1e9)
+        return [Reading(f"throughput_{self._batch}", rate, "image/s", "perf_counter_ns")]
+
+
+def weight_bytes(network: torch.nn.Module) -> float:
+    """Of everything a network holds; what is executed elsewhere says it itself."""
+    held = [*network.parameters(), *network.buffers()]
+    return float(getattr(network, "held_bytes", sum(one.nbytes for one in held)))

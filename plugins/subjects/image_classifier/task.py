@@ -28,6 +28,10 @@ class ImageTask(Task):
 
     samples: int = knob(1000, low=1, hashed=False, help="test images, of all there are in an order drawn by seed")
 
+    batches: tuple[int, ...] = knob(
+        (8, 32), low=1, prepared=False, help="sizes of the batches whose throughput is timed beside one image's latency"
+    )
+
     revision = 2
     subjects = frozenset({"image-classifier"})
     classes: ClassVar[Sequence[str]]
@@ -96,6 +100,9 @@ class ImageTask(Task):
         top = max(logits)
         whole = sum(exp(logit - top) for logit in logits)
         return [*ranks, Score("loss", top + log(whole) - logits[label]), Score("confidence", 1 / whole)]
+
+    def timed(self, sample: Sample) -> dict[str, Any]:
+        return {**sample.request, "batches": list(self.batches)}
 
     def answer_text(self, output: dict[str, Any], processor: Any) -> str:
         return self.classes[output["logits"].index(max(output["logits"]))]

@@ -13,7 +13,9 @@ from harness_plugins.subjects.image_classifier.task import Images, TrainingTask
 @dataclass(frozen=True)
 class Cifar(TrainingTask):
     # What the images are is hashed as a source; where they lie changes nothing.
-    path: str | None = knob(None, hashed=False, help="folder with the images: the python batches, or PNG strips")
+    path: str | None = knob(
+        None, hashed=False, help="the official archive, its folder, or one with PNG strips; or download"
+    )
     steps: int = knob(80, low=1, help="of training, a batch each")
 
     classes: ClassVar[Sequence[str]] = ()

@@ -7,8 +7,9 @@ import io
 import zipfile
 from base64 import b64encode
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from random import Random
 from typing import Any, NamedTuple, overload
 
@@ -81,16 +82,43 @@ def from_names(path: str, strata: Sequence[str]) -> tuple[int, ...]:
 
 
 def from_file(path: str, names: Sequence[str]) -> tuple[int, ...]:
+    """A line `<image> <class>` for each, as spaces or a comma divide them; or the development kit's folder.
+
+    A class is its number, or its name where all thousand are there. Images may be named without their suffix.
+    """
+    place = Path(path).expanduser()
+    if place.is_dir():
+        return from_kit(place, names)
     try:
-        lines = [line.split() for line in Path(path).expanduser().read_text().splitlines() if line.strip()]
-        known = {line[0]: int(line[1]) for line in lines}
-    except (OSError, ValueError, IndexError) as error:
+        lines = [line.replace(",", " ").split()[:2] for line in place.read_text().splitlines() if line.strip()]
+        told = {image: shown for image, shown in lines if image != "ImageId"}  # the head of LOC_val_solution.csv
+    except (OSError, ValueError) as error:
         raise SourceError(f"task.labels={path} has no lines `<image> <class>`: {error}") from error
-    lacking = [name for name in names if not 0 <= known.get(name, -1) < CLASSES]
+    classes = sorted(set(told.values()))
+    named = len(classes) == CLASSES and not all(one.isdecimal() for one in classes)
+    number = {name: place for place, name in enumerate(classes)} if named else {str(one): one for one in range(CLASSES)}
+    known = [number.get(told.get(name, told.get(PurePosixPath(name).stem, ""))) for name in names]
+    lacking = [name for name, one in zip(names, known, strict=True) if one is None]
     if lacking:
         few = f"{len(lacking)} images, {lacking[0]} first"
         raise SourceError(f"task.labels={path} gives no class from 0 to 999 to {few}; add their lines")
-    return tuple(known[name] for name in names)
+    return tuple(one for one in known if one is not None)
+
+
+def from_kit(kit: Path, names: Sequence[str]) -> tuple[int, ...]:
+    """ILSVRC2012's development kit: a number a line for the images in order, and which class each number is."""
+    from scipy.io import loadmat
+
+    try:
+        truth = [int(line) for line in (kit / "data" / "ILSVRC2012_validation_ground_truth.txt").read_text().split()]
+        classes = loadmat(str(kit / "data" / "meta.mat"), squeeze_me=True)["synsets"]
+    except (OSError, ValueError, KeyError) as error:
+        raise SourceError(f"task.labels={kit} is no development kit of ILSVRC2012: {error}") from error
+    if len(truth) != len(names):
+        raise SourceError(f"task.labels={kit} tells of {len(truth)} images, and there are {len(names)}")
+    leaves = {int(one["ILSVRC2012_ID"]): str(one["WNID"]) for one in classes if one["num_children"] == 0}
+    number = {name: place for place, name in enumerate(sorted(leaves.values()))}
+    return tuple(number[leaves[one]] for one in truth)
 
 
 def ordered(images: Listed, seed: int) -> list[int]:
@@ -118,11 +146,20 @@ def pixels(images: Listed, index: int, processor: Any) -> Any:
     return np.asarray(image if processor is None else processor(image))
 
 
-class Photographs(Sequence[Sample]):
-    """Samples, each decoded when it is asked for."""
+AHEAD = 4  # images that each loader may be ahead of the one asked for
 
-    def __init__(self, images: Listed, order: Sequence[int], processor: Any) -> None:
+
+class Photographs(Sequence[Sample]):
+    """Samples, decoded by so many threads ahead of the one asked for, or each when it is asked for.
+
+    Which image a sample is follows from its number alone, whoever decodes it and when.
+    """
+
+    def __init__(self, images: Listed, order: Sequence[int], processor: Any, loaders: int = 0) -> None:
         self.images, self.order, self.processor = images, order, processor
+        self.pool = ThreadPoolExecutor(loaders, "loader") if loaders else None
+        self.coming: dict[int, Future[Sample]] = {}
+        self.ahead = AHEAD * loaders
 
     def __len__(self) -> int:
         return len(self.order)
@@ -134,6 +171,14 @@ class Photographs(Sequence[Sample]):
     def __getitem__(self, number: int | slice) -> Sample | list[Sample]:
         if isinstance(number, slice):
             return [self[one] for one in range(*number.indices(len(self)))]
+        number = range(len(self))[number]
+        if self.pool is None:
+            return self.decoded(number)
+        wanted = range(number, min(number + self.ahead + 1, len(self)))
+        self.coming = {one: self.coming.get(one) or self.pool.submit(self.decoded, one) for one in wanted}
+        return self.coming[number].result()
+
+    def decoded(self, number: int) -> Sample:
         index = self.order[number]
         found = pixels(self.images, index, self.processor)
         request = {"image": b64encode(found.tobytes()).decode(), "size": list(found.shape[:2])}

@@ -15,11 +15,14 @@ class ImageNet(ImageTask):
     # What the images are is hashed as a source; where they lie changes nothing.
     path: str | None = knob(None, hashed=False, help="folder or .zip with the images, in class folders or flat")
     labels: str | None = knob(
-        None, hashed=False, help="file with a line `<image> <class>` each; null where folders or names tell"
+        None,
+        hashed=False,
+        help="a line `<image> <class>` each, or the development kit; null where folders or names tell",
     )
     cropped: bool = knob(False, help="whether the images have the model's size already, and are taken as they are")
     samples: int = knob(500, low=1, hashed=False, help="images, of all there are in an order drawn by seed")
     calibration: int = knob(100, low=0, help="images at the end of that order, never tested: what calibrates sees them")
+    loaders: int = knob(2, low=0, hashed=False, help="threads that decode images ahead of the model; 0 for none")
 
     name = "imagenet"
     model = "mobilenet_v2"
@@ -46,7 +49,7 @@ class ImageNet(ImageTask):
         from .images import Photographs, listed, ordered
 
         images = listed(self.path, self.labels)
-        return Photographs(images, ordered(images, seed)[: self.samples], crop(processor, self.cropped))
+        return Photographs(images, ordered(images, seed)[: self.samples], crop(processor, self.cropped), self.loaders)
 
     def training(self, processor: Any, seed: int) -> dict[str, Any]:
         """For what calibrates alone: there is no recipe."""

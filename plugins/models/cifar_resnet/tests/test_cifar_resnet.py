@@ -61,12 +61,15 @@ def test_a_checkpoint_that_is_not_there_is_named():
 
 
 @pytest.mark.skipif(not (DATA / "cifar10_resnet").exists(), reason="HARNESS_TEST_DATA names no folder with CIFAR-10")
-def test_resnet_20_is_right_on_as_many_real_images_as_published_with_them():
+@pytest.mark.parametrize(
+    ("depth", "file", "count"), [(20, "resnet20-12fca82f.th", 915), (56, "resnet56-4bfd9763.th", 926)]
+)
+def test_published_weights_are_right_on_as_many_real_images_as_published_with_them(depth, file, count):
     task = Cifar10(path=str(DATA / "cifar10"), samples=1000)
-    subject = loaded(DATA / "cifar10_resnet" / "resnet20-12fca82f.th")
+    subject = loaded(DATA / "cifar10_resnet" / file, depth=depth)
     right = [
         task.score(sample, subject.respond(sample.request, frozenset()).output, None)[0].value
         for sample in task.make_samples(None, 0)
     ]
 
-    assert sum(right) == 915
+    assert sum(right) == count

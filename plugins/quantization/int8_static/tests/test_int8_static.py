@@ -6,6 +6,7 @@ from harness.api import Preparation
 from harness.testing import answered, contract
 from harness_plugins.quantization.int8_static.exporting import clipped, rounded
 from harness_plugins.quantization.int8_static.plugin import Int8Static, OnnxFloat32
+from harness_plugins.quantization.int8_static.session import Executed
 from harness_plugins.subjects.image_classifier.plugin import ImageClassifier
 
 pytest.importorskip("onnxruntime")
@@ -32,6 +33,16 @@ def test_every_convolution_and_product_runs_in_int8_by_the_profiler():
 
 def test_the_runtime_in_float_gives_torch_s_logits():
     assert torch.allclose(logits(OnnxFloat32()), logits(None), atol=1e-4)
+
+
+def test_a_batch_gives_the_logits_of_its_images(tmp_path):
+    toy = ImageClassifier.toy()
+    method = Int8Static(images=4)
+    method.prepare(Preparation(toy.subject, 0, tmp_path, {}, training=toy.training))
+    images = torch.randn(5, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    run = Executed(tmp_path / "model.onnx")
+
+    assert torch.allclose(run(images), torch.cat([run(one[None]) for one in images]), atol=1e-6)
 
 
 @pytest.mark.parametrize("calibration", ["minmax", "percentile", "mse"])

@@ -1,4 +1,6 @@
+import hashlib
 import pickle
+import tarfile
 import tempfile
 from pathlib import Path
 
@@ -8,6 +10,7 @@ from PIL import Image
 
 from harness.api import IncompatibleError, KnobError, SourceError, UsageError
 from harness.testing import contract
+from harness_plugins.tasks.cifar10.images import ARCHIVES
 from harness_plugins.tasks.cifar10.plugin import Cifar10, Cifar100
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 32, 32, 3), np.uint8)
@@ -36,6 +39,63 @@ def test_batches_and_strips_hold_the_same_images(tmp_path):
     assert strips.make_samples(None, 3) == batches.make_samples(None, 3)
     assert strips.sources()[0].sha256 == batches.sources()[0].sha256
     assert strips.sources()[0].note == "20 of the 10,000 test images"
+
+
+def packed(folder: Path, place: Path) -> str:
+    with tarfile.open(place, "w:gz") as archive:
+        archive.add(folder / "cifar-10-batches-py", "cifar-10-batches-py")
+    return str(place)
+
+
+def test_an_archive_holds_what_its_folder_holds_and_says_which_it_is(tmp_path, monkeypatch):
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    archive = packed(FOLDER, tmp_path / "cifar-10-python.tar.gz")
+    md5 = hashlib.md5(Path(archive).read_bytes()).hexdigest()
+    folder, own = (Cifar10(path=path, samples=20) for path in (str(FOLDER), archive))
+
+    assert own.make_samples(None, 0) == folder.make_samples(None, 0)
+    (source,) = own.sources()
+    assert source.sha256 == folder.sources()[0].sha256
+    assert source.note == f"20 of the 10,000 test images, cifar-10-python.tar.gz, md5 {md5}, not the official archive"
+
+
+def test_the_official_archive_is_known_by_the_checksum_that_torchvision_knows():
+    datasets = pytest.importorskip("torchvision.datasets")
+
+    for name, theirs in (("cifar10", datasets.CIFAR10), ("cifar100", datasets.CIFAR100)):
+        mine = ARCHIVES[name]
+        assert (mine.file, mine.md5, mine.folder) == (theirs.filename, theirs.tgz_md5, theirs.base_folder)
+
+
+def test_a_download_is_torchvision_s_and_one_that_fails_says_what_to_do(tmp_path, monkeypatch):
+    utils = pytest.importorskip("torchvision.datasets.utils")
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    asked = []
+
+    def fetch(url, root, filename, md5):
+        asked.append((url, md5))
+        Path(root).mkdir(parents=True, exist_ok=True)
+        packed(FOLDER, Path(root) / filename)
+
+    monkeypatch.setattr(utils, "download_url", fetch)
+    assert len(Cifar10(path="download", samples=20).make_samples(None, 0)) == 20
+    assert asked[0] == ("https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz", "c58f30108f718f92721af3b95e74349a")
+
+    def offline(*given):
+        raise OSError("no route")
+
+    monkeypatch.setattr(utils, "download_url", offline)
+    with pytest.raises(SourceError, match=r"no route; fetch it elsewhere and give task\.path=<cifar-100-python"):
+        Cifar100(path="download").sources()
+
+
+def test_a_broken_archive_is_said_to_be_one(tmp_path, monkeypatch):
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    whole = Path(packed(FOLDER, tmp_path / "whole.tar.gz")).read_bytes()
+    (tmp_path / "half.tar.gz").write_bytes(whole[: len(whole) // 2])
+
+    with pytest.raises(SourceError, match=r"half.tar.gz can't be unpacked: .*; fetch cifar-10-python.tar.gz again"):
+        Cifar10(path=str(tmp_path / "half.tar.gz")).sources()
 
 
 def test_scores_of_a_known_answer():

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 from harness.api import Device, IncompatibleError, KnobError, SourceError, UsageError
-from harness_plugins.models.torchvision.loading import Crop
 from harness_plugins.models.torchvision.plugin import TorchVision
+from harness_plugins.subjects.image_classifier.crop import Crop
 from harness_plugins.tasks.imagenet.plugin import ImageNet
 
 DATA = Path(os.environ.get("HARNESS_TEST_DATA", "/nowhere"))
@@ -56,6 +56,60 @@ def test_an_archive_of_named_files_is_the_same_and_a_file_of_labels_goes_before_
 
     assert by_name.stratum == f"n{by_name.target:04d}"
     assert by_file.target == 999 - by_name.target
+
+
+def test_whoever_decodes_them_samples_are_the_same_in_the_same_order(tmp_path):
+    path = folder(tmp_path)
+    alone, ahead = (ImageNet(path=path, cropped=True, samples=40, loaders=n).make_samples(None, 0) for n in (0, 3))
+
+    assert list(ahead) == list(alone)
+    assert [ahead[number] for number in (30, 5, 39, 0)] == [alone[number] for number in (30, 5, 39, 0)]
+    assert ahead.ahead == 12
+    assert len(ahead.coming) <= 13
+
+
+def test_an_image_that_cannot_be_decoded_stops_its_own_sample_alone(tmp_path):
+    path = folder(tmp_path)
+    samples = ImageNet(path=path, cropped=True, samples=20, loaders=2).make_samples(None, 0)
+    (tmp_path / samples.images.names[samples.order[7]]).write_bytes(b"no image")
+
+    assert [samples[number].number for number in range(7)] == list(range(7))
+    with pytest.raises(SourceError, match="can't be decoded"):
+        samples[7]
+    assert samples[8].number == 8
+
+
+def test_the_flat_validation_folder_is_labelled_by_the_kit_or_by_a_table_of_class_names(tmp_path):
+    """The kit numbers classes in an order of its own; the model's numbers follow from the names' order."""
+    from scipy.io import savemat
+
+    val, kit = tmp_path / "val", tmp_path / "kit"
+    val.mkdir()
+    (kit / "data").mkdir(parents=True)
+    names = [f"n{(number * 7) % 1000:08d}" for number in range(1000)]  # of the kit's classes 1 to 1000
+    kinds = np.zeros(1001, [("ILSVRC2012_ID", "O"), ("WNID", "O"), ("words", "O"), ("num_children", "O")])
+    for number, name in enumerate(names):
+        kinds[number] = (number + 1, name, "a thing", 0)
+    kinds[1000] = (1001, "n99999999", "all things", 1000)
+    savemat(kit / "data" / "meta.mat", {"synsets": kinds})
+    truth = [1 + (place * 3) % 1000 for place in range(1000)]
+    (kit / "data" / "ILSVRC2012_validation_ground_truth.txt").write_text("".join(f"{one}\n" for one in truth))
+    rows = ["ImageId,PredictionString"]
+    for place, one in enumerate(truth):
+        (val / f"ILSVRC2012_val_{place + 1:08d}.png").write_bytes(photograph(place))
+        rows.append(f"ILSVRC2012_val_{place + 1:08d},{names[one - 1]} 1 2 3 4")
+    (tmp_path / "LOC_val_solution.csv").write_text("\n".join(rows))
+    by_kit, by_table = (
+        ImageNet(path=str(val), labels=str(labels), cropped=True, samples=900).make_samples(None, 0)
+        for labels in (kit, tmp_path / "LOC_val_solution.csv")
+    )
+
+    wanted = [int(names[one - 1][1:]) for one in truth]  # names are their own numbers here
+    assert [sample.target for sample in by_kit] == [wanted[index] for index in by_kit.order]
+    assert list(by_kit) == list(by_table)
+    (val / "ILSVRC2012_val_00000001.png").unlink()
+    with pytest.raises(SourceError, match="tells of 1000 images, and there are 999"):
+        ImageNet(path=str(val), labels=f"{kit}/").sources()
 
 
 def test_what_calibrates_sees_images_that_are_never_tested(tmp_path):
