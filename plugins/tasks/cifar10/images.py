@@ -101,7 +101,7 @@ def place(data: str, path: str | None) -> Place:
             "task.path=download has torchvision fetch it (170 MB)"
         )
     given = downloaded(data) if path == "download" else Path(path).expanduser()
-    folder, packed = unpacked(given, archive) if given.is_file() else Place(given, None)
+    folder, packed = unpacked(given, data) if given.is_file() else Place(given, None)
     if (folder / archive.folder).is_dir():
         folder = folder / archive.folder
     if not batches_of(data, folder, "test") and not strips_of(folder, "test"):
@@ -117,8 +117,9 @@ def trainable(data: str, path: str | None) -> bool:
 
 
 @cache
-def unpacked(packed: Path, archive: Archive) -> Place:
+def unpacked(packed: Path, data: str) -> Place:
     """The batches of an archive, unpacked into the cache once; nothing else of it is written."""
+    archive = ARCHIVES[data]
     with packed.open("rb") as file:
         md5 = hashlib.file_digest(file, "md5").hexdigest()
     folder = cache_folder() / "datasets" / f"{archive.folder}-{md5[:16]}"
@@ -140,6 +141,7 @@ def unpacked(packed: Path, archive: Archive) -> Place:
     return Place(folder, f"{packed.name}, md5 {md5}, {which}")
 
 
+@cache
 def downloaded(data: str) -> Path:
     """The official archive, fetched by torchvision into the cache and checked against its MD5."""
     try:
