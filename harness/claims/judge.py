@@ -116,13 +116,13 @@ def alike(gathered: StudyView, wanted: Demand) -> StudyView:
 
 
 def with_evidence(gathered: StudyView, name: str) -> StudyView:
-    """Evidence as if it were a score."""
+    """Evidence in the place of scores."""
+    import numpy as np
     import pandas as pd
 
-    rows = gathered.samples[["run", "number"]]
-    values = [one.get(name) for one in gathered.samples["evidence"]]
-    found = rows.assign(metric=name, value=pd.array(values, dtype="float64"), reason=None)
-    return replace(gathered, scores=pd.concat([gathered.scores, found[gathered.scores.columns]], ignore_index=True))
+    values = np.array([one.get(name, np.nan) for one in gathered.samples["evidence"]])
+    found = gathered.samples.assign(metric=name, value=values, reason=pd.Series(dtype=object))
+    return replace(gathered, scores=found[[*gathered.scores.columns]])
 
 
 def side(row: Row, store: Store) -> Side:
