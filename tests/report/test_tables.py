@@ -115,14 +115,6 @@ def test_costs_are_in_units_for_people(report):
     assert column(grid, "compute")[0] == "155.8"
 
 
-def test_a_size_nobody_asked_for_and_nobody_knows_has_no_column(make):
-    rows, answers = [*make.samples(1), *make.samples(2)], [*make.scores(1, [1] * 24), *make.scores(2, [1] * 24)]
-    study = make.study([make.run(1), make.run(2, "knorm", about={"nominal": {"mass": 0.9}})], rows, answers)
-    (grid,) = page(compare_study(study)).quality
-
-    assert "removed" not in [one.header for one in grid.columns]
-
-
 def test_throughputs_stand_in_the_order_of_their_batches():
     names = ["throughput_32", "throughput_8", "throughput_128"]
 
