@@ -99,7 +99,7 @@ def table_of(wanted: Demand, found: Match, places: Sequence[int], store: Store, 
         members += [Member(len(members), runs[place].id, "method", base, None, True) for place in places[1:]]
     gathered = view(store, wanted.claim.name, members, queries.readings(store, []), defaults)
     if wanted.of_evidence:
-        gathered = with_evidence(gathered, wanted.metric.name)
+        gathered = with_evidence(gathered, wanted.metric.name, store)
     (table,) = compare_study(alike(gathered, wanted)).tables
     return table
 
@@ -115,14 +115,13 @@ def alike(gathered: StudyView, wanted: Demand) -> StudyView:
     return replace(gathered, runs=tuple(map(one, gathered.runs)))
 
 
-def with_evidence(gathered: StudyView, name: str) -> StudyView:
+def with_evidence(gathered: StudyView, name: str, store: Store) -> StudyView:
     """Evidence in the place of scores."""
     import numpy as np
-    import pandas as pd
 
-    values = np.array([one.get(name, np.nan) for one in gathered.samples["evidence"]])
-    found = gathered.samples.assign(metric=name, value=values, reason=pd.Series(dtype=object))
-    return replace(gathered, scores=found[[*gathered.scores.columns]])
+    samples = queries.samples(store, [run.id for run in gathered.runs])
+    values = np.array([one.get(name, np.nan) for one in samples["evidence"]])
+    return replace(gathered, scores=samples[["run", "number"]].assign(metric=name, value=values, reason=None))
 
 
 def side(row: Row, store: Store) -> Side:
