@@ -101,6 +101,8 @@ def place(data: str, path: str | None) -> Place:
             "task.path=download has torchvision fetch it (170 MB)"
         )
     given = downloaded(data) if path == "download" else Path(path).expanduser()
+    if not given.exists():
+        raise UsageError(f"task.path={path} is not there; give {archive.file}, the folder it unpacks to, or download")
     folder, packed = unpacked(given, data) if given.is_file() else Place(given, None)
     if (folder / archive.folder).is_dir():
         folder = folder / archive.folder

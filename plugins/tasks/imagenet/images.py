@@ -34,8 +34,13 @@ def listed(path: str | None, labels: str | None) -> Listed:
         SourceError: no images, or nothing tells what they show.
     """
     if path is None:
-        raise UsageError("task=imagenet needs task.path=<folder or .zip with the images>")
+        raise UsageError(
+            "task=imagenet needs task.path=<folder or .zip with the images>, such as ILSVRC2012's validation split; "
+            "they are not fetched"
+        )
     place = Path(path).expanduser().resolve()
+    if not place.exists():
+        raise UsageError(f"task.path={path} is not there; give the folder or .zip with the images")
     sizes = sizes_in(place)
     names = tuple(sorted(sizes))
     if not names:

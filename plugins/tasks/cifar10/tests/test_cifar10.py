@@ -125,8 +125,10 @@ def test_what_cannot_be_asked_is_said_in_a_sentence():
         Cifar10(path=str(FOLDER), samples=21).sources()
     with pytest.raises(UsageError, match="needs task"):
         Cifar10().sources()
-    with pytest.raises(SourceError, match="neither test_batch nor"):
+    with pytest.raises(UsageError, match=r"task\.path=/nowhere is not there; give cifar-10-python\.tar\.gz"):
         Cifar10(path="/nowhere").sources()
+    with pytest.raises(SourceError, match="neither test_batch nor"):
+        Cifar10(path=tempfile.mkdtemp()).sources()
     with pytest.raises(IncompatibleError, match="cifar10 has 10 classes, the model 100"):
         Cifar10().check({"classes": 100, "channels": 3})
 
@@ -177,4 +179,4 @@ def test_the_hundred_fine_labels_of_cifar_100(tmp_path):
     with pytest.raises(IncompatibleError, match="cifar100 has 100 classes, the model 10"):
         task.check({"classes": 10, "channels": 3})
     with pytest.raises(SourceError, match="neither test nor"):
-        Cifar100(path="/nowhere").sources()
+        Cifar100(path=str(FOLDER)).sources()

@@ -134,6 +134,8 @@ def test_what_cannot_be_asked_is_said_in_a_sentence(tmp_path):
     few = folder(tmp_path, classes=3)
     with pytest.raises(UsageError, match=r"needs task\.path"):
         ImageNet().sources()
+    with pytest.raises(UsageError, match=r"task\.path=/nowhere is not there"):
+        ImageNet(path="/nowhere").sources()
     with pytest.raises(SourceError, match="images of 3 classes by folder"):
         ImageNet(path=few).sources()
     (tmp_path / "labels.txt").write_text("n0000/a.png 7\nn0001/a.png 8\n")
