@@ -26,7 +26,7 @@ from harness_plugins.subjects.image_classifier.training import Data, share_of_ra
 pytestmark = pytest.mark.timeout(3600)
 THREADS = int(os.environ.get("HARNESS_BENCH_THREADS", len(os.sched_getaffinity(0))))
 MEAN, STD = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
-ROUNDS, EVALUATED, TRAINED, BATCH = 9, 200, 1024, 128
+ROUNDS, EVALUATED, TRAINED, BATCH = 7, 200, 512, 128
 
 
 class Drawn(ImageTask):
