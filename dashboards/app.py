@@ -46,6 +46,12 @@ class Site:
     templates: Environment = field(default_factory=lambda: environment())
     shown: dict[str, tuple[Any, Markup]] = field(default_factory=dict)  # comparisons as they stand on pages
 
+    def warm(self) -> None:
+        """Loads what first requests take, before anybody asks."""
+        for name in self.templates.list_templates():
+            self.templates.get_template(name)
+        self.comparisons.warm()
+
     def page(self, template: str, title: str, status: int = 200, **told: Any) -> HTMLResponse:
         text = self.templates.get_template(template).render(
             site=self, title=title, store_name=self.store.place, version=__version__, **told

@@ -13,6 +13,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,8 +39,9 @@ Found = tuple[Any, float]  # what was found, and when
 class Comparisons:
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._pool = ThreadPoolExecutor(4, "read")
-        self._lock, self._loading, self._computing = threading.Lock(), threading.Lock(), threading.Lock()
+        self._pool = ThreadPoolExecutor(32, "aside")  # most wait for their turn
+        self._lock, self._loading = threading.Lock(), threading.Lock()
+        self._short, self._long = threading.Lock(), threading.Lock()  # one of each at a time: pages need the processor
         self._found: OrderedDict[str, tuple[Any, Found]] = OrderedDict()  # by what, with the state it was made from
         self._asked: dict[str, Future[None]] = {}
         self._failed: dict[str, str] = {}
@@ -47,7 +49,7 @@ class Comparisons:
 
     def plugins(self, wait_s: float = MOMENT_S) -> Registry | None:
         """Those installed; None while they are loaded, which takes seconds."""
-        found: Registry | None = self.of("plugins", 0, self._load, wait_s)
+        found: Registry | None = self.of("plugins", 0, self._load, wait_s, nullcontext())
         return found
 
     def _load(self) -> Registry:
@@ -70,16 +72,23 @@ class Comparisons:
         state = browse.study_changed(self.store, study_id)
 
         def make() -> Finished:
-            return finish.kept(self.store, study_id) or self.on_disk([study_id], state, study_id)
+            with self._short:
+                found = finish.kept(self.store, study_id)
+            if found is not None:
+                return found
+            with self._long:
+                return self.on_disk([study_id], state, study_id)
 
-        found: Finished | None = self.of(f"study {study_id}", state, make, wait_s)
+        found: Finished | None = self.of(f"study {study_id}", state, make, wait_s, nullcontext())
         return found
 
     def runs(self, run_ids: Sequence[int], wait_s: float = MOMENT_S) -> Finished | None:
         """Runs with the first of them; None while it is computed."""
         ids = list(run_ids)
         state = browse.runs_changed(self.store, ids)
-        found: Finished | None = self.of(f"runs {ids}", state, lambda: self.on_disk(ids, state, ids), wait_s)
+        found: Finished | None = self.of(
+            f"runs {ids}", state, lambda: self.on_disk(ids, state, ids), wait_s, self._long
+        )
         return found
 
     def _keep(self, name: str, state: Any, found: Any, made: float) -> None:
@@ -88,8 +97,17 @@ class Comparisons:
             while len(self._found) > MEMORY:
                 self._found.popitem(last=False)
 
-    def of(self, name: str, state: Any, make: Callable[[], Any], wait_s: float = MOMENT_S) -> Any:
+    def of(
+        self,
+        name: str,
+        state: Any,
+        make: Callable[[], Any],
+        wait_s: float = MOMENT_S,
+        alone: AbstractContextManager[Any] | None = None,
+    ) -> Any:
         """What `make` gave for this state; None where that takes longer than a moment, until it is there.
+
+        `alone`: what it is made inside of; else one that takes a second at most is made after another.
 
         Raises:
             HarnessError: it can't be made.
@@ -103,7 +121,7 @@ class Comparisons:
             if name in self._failed:
                 raise HarnessError(self._failed.pop(name))
             if name not in self._asked:
-                self._asked[name] = self._pool.submit(self._make, name, state, make)
+                self._asked[name] = self._pool.submit(self._make, name, state, make, alone or self._short)
             asked = self._asked[name]
         if known is not None:
             return known[1][0]
@@ -116,10 +134,11 @@ class Comparisons:
                 raise HarnessError(self._failed.pop(name))
             return self._found[name][1][0]
 
-    def _make(self, name: str, state: Any, make: Callable[[], Any]) -> None:
+    def _make(self, name: str, state: Any, make: Callable[[], Any], alone: AbstractContextManager[Any]) -> None:
         started = time.time()
         try:
-            found = make()
+            with alone:
+                found = make()
         except HarnessError as error:
             with self._lock:
                 self._failed[name] = str(error)
@@ -142,8 +161,7 @@ class Comparisons:
             return read(json.loads(path.read_text()))
         except (OSError, ValueError):
             pass
-        with self._computing:
-            found = finish.computed(self.store, what, defaults(self._load()))
+        found = finish.computed(self.store, what, defaults(self._load()))
         put(path, json.dumps(plain(found)))
         return found
 

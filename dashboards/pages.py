@@ -107,11 +107,12 @@ def tables_of(found: Any) -> list[dict[str, Any]]:
     for index, table in enumerate(found.report.tables):
         mine = [one for one in found.spreads if one.table == index]
         alarms, notes = told_beside(table)
+        by_technique = looks(table)
         tables.append(
             {
                 "table": table,
                 "wide": wide(table),
-                "looks": [looks(table)[name] for name in techniques_of(table).values()],
+                "looks": [by_technique[name] for name in techniques_of(table).values()],
                 "winners": winners(table),
                 "plots": plots(table, mine),
                 "alarms": alarms,

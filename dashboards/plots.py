@@ -416,12 +416,13 @@ def lines_over(table: Table, rows: Sequence[Row], dimensions: Sequence[Dimension
     layout = made["layout"]
     layout["xaxis"] |= {
         "tickvals": list(range(len(dimensions))), "ticktext": [one.title for one in dimensions], "side": "top",
-        "range": [-0.2, len(dimensions) - 0.55], "gridcolor": "@line", "tickangle": 0,
+        "range": [-0.45, len(dimensions) - 0.55], "gridcolor": "@line", "tickangle": 0,
     }  # fmt: skip
     layout["yaxis"] |= {"visible": False, "range": [-0.06, 1.06]}
     layout["annotations"] = [
         {
-            "x": at, "y": y, "text": text, "showarrow": False, "xanchor": "left", "xshift": 7,
+            "x": at, "y": y, "text": text, "showarrow": False,
+            **({"xanchor": "left", "xshift": 7} if at else {"xanchor": "right", "xshift": -9}),
             "bgcolor": "@paper/0.8", "font": {"size": 11, "color": "@dim"},
         }
         for at, one in enumerate(dimensions)

@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from markdown_it import MarkdownIt
 from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import Response
@@ -45,13 +44,10 @@ def listed(site: Site, found: Registry) -> list[dict[str, Any]]:
 
 
 def about(found: Registry, name: str) -> dict[str, str]:
-    import sys
-
     method = found.methods.get(name)
     if method is None:
         return {"family": "", "says": "its plugin is not installed here"}
-    said = sys.modules[found.origin_of(method).module].__doc__ or ""
-    return {"family": str(method.traits.family), "says": said.strip().partition("\n")[0]}
+    return {"family": str(method.traits.family), "says": found.says(method)}
 
 
 def technique(site: Site, request: Request) -> Response:
@@ -64,9 +60,10 @@ def technique(site: Site, request: Request) -> Response:
         found.method(name)  # says which there are
     method = found.methods.get(name)
     inside, page = latest(site, name), number(request, "page")
+    until = time.monotonic() + MOMENT_S
     every, missing = results(site, name, inside)
     rows = list(told(every[(page - 1) * browse.SIZE : page * browse.SIZE]))
-    verdicts = claims(site, found, name)
+    verdicts = claims(site, found, name, max(0.0, until - time.monotonic()))
     return site.page(
         "technique.html",
         name,
@@ -147,6 +144,8 @@ def readme(found: Registry, name: str) -> Markup | None:
 @cache
 def rendered(text: str) -> str:
     """Markdown without HTML of its own and without pictures; links lead to the web alone."""
+    from markdown_it import MarkdownIt
+
     markdown = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
     tokens = markdown.parse(text)
     for token in (child for one in tokens for child in one.children or ()):

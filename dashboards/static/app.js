@@ -116,6 +116,9 @@
     const select = figure.querySelector("select");
     const made = painted(Object.values(choices)[select ? select.selectedIndex : 0]);
     const small = figure.clientWidth < 560;
+    // Names of rows leave no room for a plot on a phone: their settings go on a second line.
+    const folded = (name) => typeof name === "string" ? name.replace(" (", "<br>(") : name;
+    if (small) made.data.forEach((one) => { if (one.type === "heatmap" || one.orientation === "h") one.y = one.y.map(folded); });
     const axis = { gridcolor: colour("line"), zerolinecolor: colour("line"), linecolor: colour("line"), ticks: "" };
     const layout = {
       ...made.layout,

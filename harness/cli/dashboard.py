@@ -97,7 +97,7 @@ def serve(store: Store, host: str, port: int, browser: bool) -> None:
             file=sys.stderr,
         )
     print(f"Dashboard of {store.place}: {address}  (Ctrl-C ends it)", flush=True)
-    later = threading.Timer(1.0, app.state.site.comparisons.warm)  # once the first page is there
+    later = threading.Timer(1.0, app.state.site.warm)  # once the first page is there
     later.daemon = True
     later.start()
     if browser:

@@ -54,7 +54,7 @@ def list_offers(registry: Registry, kind: str, knobs: bool) -> None:
     rows: list[Sequence[Any]] = []
     for name in registry.names(kind):
         offered: type[Knobbed] = table[name]  # type: ignore[index]
-        rows.append((name, group(offered), about(registry, offered)))
+        rows.append((name, group(offered), registry.says(offered)))
     show(["name", "family" if kind == "method" else "kind", "what it is"], rows)
     if kind == "model":
         show(["preset", "of"], model_presets(registry))
@@ -93,16 +93,6 @@ def group(offered: Any) -> str:
     if traits is not None:
         return str(traits.family)
     return str(getattr(offered, "kind", None) or ", ".join(sorted(offered.subjects)))
-
-
-def about(registry: Registry, offered: type) -> str:
-    """The first line of what its plugin says of itself."""
-    import sys
-
-    found = registry.origin_of(offered)
-    text = offered.__doc__ if offered.__doc__ and not offered.__doc__.startswith(offered.__name__) else None
-    text = text or sys.modules[found.module].__doc__ or ""
-    return text.strip().splitlines()[0] if text.strip() else ""
 
 
 def list_plugins(registry: Registry) -> None:

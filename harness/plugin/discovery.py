@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -204,6 +205,14 @@ class Registry:
             if (kind, name) in seen:
                 raise PluginError(f"{kind} {name!r} is offered twice")
             seen.add((kind, name))
+
+    def says(self, offered: type) -> str:
+        """The first line of what it, else its plugin, says of itself."""
+        own = offered.__doc__ or ""
+        if own.startswith(f"{offered.__name__}("):  # written by dataclass
+            own = ""
+        text = own or sys.modules[self.origin_of(offered).module].__doc__ or ""
+        return text.strip().partition("\n")[0]
 
     def _pick(self, kind: str, name: str) -> Any:
         table = self._tables[kind]

@@ -72,6 +72,9 @@ def quality_record(cell: QualityCell) -> dict[str, Plain]:
 
     values: dict[str, Plain] = {name: scaled(cell.estimate.value), f"{name}_n": cell.estimate.n}
     values |= ends(name, cell.estimate.interval, metric.scale)
+    values |= {f"{name}_of_{stratum}": scaled(mean) for stratum, mean in cell.strata.items()}
+    if cell.by_run:
+        values[f"{name}_by_run"] = " ".join(str(scaled(one)) for one in cell.by_run)
     values[f"{name}_delta"] = scaled(found.delta) if found else None
     values |= ends(f"{name}_delta", found.interval if found else None, metric.scale)
     return values | {

@@ -47,11 +47,17 @@ def runs(store: Store, wanted: Filter, sort: str = "-run", page: int = 1, size: 
     where = conditions(wanted)
     names = ["id", "label", "task", "model", "device", "seed", "spec", "about", "planned", "status", "reason"]
     columns = [run[name] for name in [*names, "owner", "heartbeat", "created", "updated"]]
-    query = select(*columns).where(*where).order_by(*order(sort)).offset((page - 1) * size).limit(size)
+    first = (page - 1) * size
     with store.read() as connection:
-        total = connection.scalar(select(func.count()).select_from(tables.run).where(*where)) or 0
-        rows = connection.execute(query).all()
-        return Page(with_progress(connection, rows), total)
+        if where:  # looked through once: rows are wide, and a text may be in any of them
+            ids = list(connection.scalars(select(run.id).where(*where).order_by(*order(sort))))
+            total, mine = len(ids), ids[first : first + size]
+        else:
+            total = connection.scalar(select(func.count()).select_from(tables.run)) or 0
+            mine = list(connection.scalars(select(run.id).order_by(*order(sort)).offset(first).limit(size)))
+        query = select(*columns)
+        found = {row.id: row for batch in batches(mine) for row in connection.execute(query.where(run.id.in_(batch)))}
+        return Page(with_progress(connection, [found[one] for one in mine if one in found]), total)
 
 
 ORDERS = {

@@ -67,7 +67,7 @@ def client(store_url):
 
     with open_store(store_url) as store:
         app = make_app(store)
-        app.state.site.comparisons.warm()  # as a second after the start
+        app.state.site.warm()  # as a second after the start
         with TestClient(app, base_url="http://localhost") as client:
             yield client
 

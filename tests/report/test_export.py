@@ -26,6 +26,7 @@ def test_csv_has_a_row_a_technique_in_si_units_and_full_precision(report):
 
     assert len(frame) == 5
     assert knorm["string_match_percent"] == pytest.approx(100 * 8 / 24, abs=1e-12)
+    assert [knorm[f"string_match_percent_of_{one}"] for one in ("single_1", "multikey_1")] == [37.5, 25.0]
     assert knorm["string_match_percent_delta"] == -62.5
     assert knorm["string_match_percent_outcome"] == "worse"
     assert knorm["ttft_s"] == pytest.approx(1.01 * 1.01 * 1.07)
