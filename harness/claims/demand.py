@@ -27,8 +27,8 @@ class Demand:
     model: Setting
     model_name: str
     device: DeviceRequest
-    metric: Metric
-    n: int  # pairs: samples, or seeds where a method trains or builds, or folds
+    metric: Metric | None  # None: the claim is about a cost
+    n: int  # pairs: samples, or seeds where a method trains or builds, or folds; of a cost processes
     of_evidence: bool = False  # the metric is no score of the task's
 
 
@@ -38,7 +38,8 @@ def demand(claim: Claim, registry: Registry, composer: Composer | None = None) -
         PluginError: the command can't be, or does not give the arms.
     """
     try:
-        points = make_sweep(read(claim.command), registry, composer=composer).points
+        sweep = make_sweep(read(claim.command), registry, composer=composer)
+        points, measure = sweep.points, sweep.measure
         first = points[0]
         if len({repr((point.task, point.model, point.device)) for point in points}) > 1:
             raise UsageError("the command sweeps over tasks, models or devices; arms share one of each")
@@ -46,12 +47,9 @@ def demand(claim: Claim, registry: Registry, composer: Composer | None = None) -
         arms = tuple(_arm(arm, points) for arm in claim.arms)
         told = frozenset.intersection(*(registry.method(arm.name).traits.evidence for arm in arms))
         metrics = [*task.metrics, *(Metric(name, "", None, aggregation="mean") for name in sorted(told))]
-        metric = next((one for one in metrics if one.name == claim.metric), None)
-        if metric is None:
-            names = [one.name for one in metrics]
-            raise UsageError(
-                f"task {task.name} has no metric {claim.metric!r}{nearest(claim.metric, names)} (it has: {names})"
-            )
+        metric = None if claim.cost else _metric(task.name, metrics, claim)
+        if claim.cost and not measure.decides:
+            raise UsageError(f"measure={measure.name} decides nothing about {claim.cost}; add measure=standard")
         if len({repr(arm) for arm in arms}) < len(arms):
             raise UsageError("two of its arms are the same")
         seeds = {point.seed for point in points}
@@ -61,11 +59,24 @@ def demand(claim: Claim, registry: Registry, composer: Composer | None = None) -
         raise PluginError(f"its command does not fit: {error}") from error
     model = registry.model(first.model.name).build(first.model.knobs)
     by_seed = is_by_seed(build_stack(registry, arms), task, model)
-    folded = metric.statistic is not None and metric.within == "cluster"
-    each = 1 if by_seed else task.folds if folded else task.planned()
+    if metric is None:
+        each = measure.processes
+    elif by_seed:
+        each = 1
+    else:
+        folded = metric.statistic is not None and metric.within == "cluster"
+        each = task.folds if folded else task.planned()
     n = len(seeds) * each
-    of_evidence = metric not in task.metrics
+    of_evidence = metric is not None and metric not in task.metrics
     return Demand(claim, arms, first.task, first.model, first.model_name, first.device, metric, n, of_evidence)
+
+
+def _metric(task: str, metrics: Sequence[Metric], claim: Claim) -> Metric:
+    names = [one.name for one in metrics]
+    if claim.metric not in names:
+        near = nearest(claim.metric, names)
+        raise UsageError(f"task {task} has no metric {claim.metric!r}{near} (it has: {names})")
+    return metrics[names.index(claim.metric)]
 
 
 def _arm(arm: Mapping[str, Plain], points: Sequence[Point]) -> Setting:

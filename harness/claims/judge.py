@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
+from harness.claims import costs
 from harness.claims.demand import Demand, demand
 from harness.claims.match import Match, Matches, match
 from harness.claims.model import Claim, Finding, Side, Verdict
@@ -65,13 +66,19 @@ def runs_words(finding: Finding) -> str:
 
 
 def find(wanted: Demand, found: Match, store: Store, registry: Registry) -> Finding:
-    """Each arm compared with the next, in pairs of samples."""
+    """Each arm compared with the next, in pairs of samples or of processes."""
     arms = len(wanted.arms)
     defaults = {name: method().settings() for name, method in registry.methods.items()}
     pairs: list[tuple[int, ...]] = [(place + 1, place) for place in range(arms - 1)] or [(0,)]
     tables = [table_of(wanted, found, pair, store, defaults) for pair in pairs]
     rows = [tables[0].rows[-1], *(table.rows[0] for table in tables)][-arms:]
-    comparisons = [one for table in tables for row in table.rows[1:] if (one := row.quality[0].comparison) is not None]
+    beside = [row for table in tables for row in table.rows[1:]]
+    if wanted.metric is None:
+        metric = costs.metric(rows, wanted.claim.cost)
+        comparisons = [costs.change(row, wanted.claim.cost) for row in beside]
+    else:
+        metric = wanted.metric
+        comparisons = [one for row in beside if (one := row.quality[0].comparison) is not None]
     if len(comparisons) > 1:
         comparisons = adjust(comparisons)
     first = next(iter(found.by_seed.values()))[0]
@@ -79,8 +86,8 @@ def find(wanted: Demand, found: Match, store: Store, registry: Registry) -> Find
     place = [environment_words(first.facts), first.device, *([precision] if precision else [])]
     return Finding(
         claim=wanted.claim,
-        metric=wanted.metric,
-        sides=tuple(side(row, store) for row in rows),
+        metric=metric,
+        sides=tuple(side(row, store, wanted.claim.cost) for row in rows),
         comparisons=tuple(comparisons),
         n=min([one.n for one in comparisons] or [rows[0].quality[0].estimate.n]),
         wanted=wanted.n,
@@ -92,13 +99,15 @@ def find(wanted: Demand, found: Match, store: Store, registry: Registry) -> Find
 
 def table_of(wanted: Demand, found: Match, places: Sequence[int], store: Store, defaults: Defaults) -> Table:
     """The arms at `places`, the first as the baseline of the other."""
+    arms = [[runs[place].id for place in places] for runs in found.by_seed.values()]
+    readings = queries.readings(store, [run for ids in arms for run in ids] if wanted.claim.cost else [])
     members: list[Member] = []
-    for runs in found.by_seed.values():
-        base = runs[places[0]].id
-        members.append(Member(len(members), base, "baseline", None, None, True))
-        members += [Member(len(members), runs[place].id, "method", base, None, True) for place in places[1:]]
-    gathered = view(store, wanted.claim.name, members, queries.readings(store, []), defaults)
-    if wanted.of_evidence:
+    for base, *others in arms:
+        session = costs.timed_together(store, readings, [base, *others])
+        members.append(Member(len(members), base, "baseline", None, session, True))
+        members += [Member(len(members), one, "method", base, session, True) for one in others]
+    gathered = view(store, wanted.claim.name, members, readings, defaults)
+    if wanted.of_evidence and wanted.metric is not None:
         gathered = with_evidence(gathered, wanted.metric.name, store)
     (table,) = compare_study(alike(gathered, wanted)).tables
     return table
@@ -107,10 +116,11 @@ def table_of(wanted: Demand, found: Match, places: Sequence[int], store: Store, 
 def alike(gathered: StudyView, wanted: Demand) -> StudyView:
     """One table, of the claim's metric alone: what differs between these runs changes no sample."""
     first = gathered.runs[0].spec
+    metrics = [asdict(wanted.metric)] if wanted.metric else []
 
     def one(run: RunView) -> RunView:
         spec = replace(run.spec, task=first.task, model=first.model)
-        return replace(run, spec=spec, about={**run.about, "metrics": [asdict(wanted.metric)]})
+        return replace(run, spec=spec, about={**run.about, "metrics": metrics})
 
     return replace(gathered, runs=tuple(map(one, gathered.runs)))
 
@@ -124,14 +134,15 @@ def with_evidence(gathered: StudyView, name: str, store: Store) -> StudyView:
     return replace(gathered, scores=samples[["run", "number"]].assign(metric=name, value=values, reason=None))
 
 
-def side(row: Row, store: Store) -> Side:
+def side(row: Row, store: Store, cost: str) -> Side:
     ids = tuple(run.id for run in row.runs)
     samples = queries.samples(store, ids)["evidence"]
     names = dict.fromkeys(name for one in samples for name in one)
     evidence = {name: sum(found) / len(found) for name in names if (found := [x[name] for x in samples if name in x])}
     why_not = tuple(dict.fromkeys(why for run in row.runs for why in run.about.get("unfit", [])))
     share = row.compression.share
-    return Side(row.name, ids, row.quality[0].estimate, None if share is None else 1 - share, why_not, evidence)
+    told, unit = costs.estimate(row, cost) if cost else (row.quality[0].estimate, "")
+    return Side(row.name, ids, told, None if share is None else 1 - share, why_not, evidence, unit)
 
 
 def older_code(found: Match, registry: Registry) -> list[str]:
@@ -179,6 +190,9 @@ def unequal(found: Finding) -> tuple[str, str] | None:
 def few(found: Finding) -> tuple[str, str] | None:
     if found.n >= found.wanted:
         return None
+    if found.claim.cost:
+        missing = next((one.reason for one in found.comparisons if one.delta is None), None)
+        return "inconclusive", missing or f"{found.n} of the {found.wanted} processes it asks for are there"
     return "inconclusive", f"{found.n} of the {found.wanted} samples it asks for are there"
 
 

@@ -21,7 +21,8 @@ class Claim:
     kind: str  # published: a number from a paper or its code; trend: how settings compare at small scale
     says: str
     source: str
-    metric: str  # of the task, or evidence of every arm; of the source's own where it is blocked
+    metric: str = ""  # of the task, or evidence of every arm; of the source's own where it is blocked
+    cost: str = ""  # in its place: a timed reading
     holds: str | None = None  # beats, at_least, difference, value; see docs/methodology.md
     command: tuple[str, ...] = ()  # words of `harness run` that give every arm
     arms: tuple[Mapping[str, Plain], ...] = ()  # which runs of the command, the better first
@@ -52,6 +53,7 @@ class Side:
     kept: float | None  # resident ÷ full bytes; None: its samples do not tell
     unfit: tuple[str, ...]  # why its runs settle nothing
     evidence: Mapping[str, float]  # means over samples
+    unit: str = ""  # of a cost
 
 
 @dataclass(frozen=True)
@@ -59,10 +61,10 @@ class Finding:
     """What one place's runs come to: the same data, code and environment for every arm."""
 
     claim: Claim
-    metric: Metric
+    metric: Metric  # of a cost: its relative change
     sides: tuple[Side, ...]
     comparisons: tuple[Comparison, ...]  # of each arm with the next
-    n: int
+    n: int  # pairs: samples, seeds, folds; of a cost: processes
     wanted: int
     seeds: tuple[int, ...]
     where: str

@@ -45,7 +45,7 @@ TEXT = Key("text", lambda value: isinstance(value, str) and bool(value.strip()))
 NUMBER = Key("a number", _is_number)
 SIZE = Key("a number that is not negative", lambda value: _is_number(value) and value >= 0)
 KEYS = {
-    **dict.fromkeys(("name", "kind", "says", "source", "metric", "holds", "command", "expected"), TEXT),
+    **dict.fromkeys(("name", "kind", "says", "source", "metric", "cost", "holds", "command", "expected"), TEXT),
     **dict.fromkeys((*PUBLISHED, "needs", "blocked"), TEXT),
     "value": NUMBER,
     "tolerance": SIZE,
@@ -54,7 +54,7 @@ KEYS = {
     "arms": Key("a list of settings, such as [{group_size: 6}, {group_size: 1}]", _is_arms),
     "tuned_on": Key("a list of seeds, such as [0]", _is_seeds),
 }
-ALWAYS = ("name", "kind", "says", "source", "metric")
+ALWAYS = ("name", "kind", "says", "source")
 
 
 def claims_of(found: Found) -> list[Claim]:
@@ -125,7 +125,11 @@ def _complaint(entry: Mapping[str, Any]) -> str | None:
         if key in entry and entry[key] not in known:
             return f"{key} must be one of {', '.join(known)}, got {entry[key]!r}{nearest(entry[key], known)}"
     published, holds = entry.get("kind") == "published", entry.get("holds")
-    needed = [*ALWAYS, *(PUBLISHED if published else ())]
+    needed = [*ALWAYS, *(["metric"] if "cost" not in entry else []), *(PUBLISHED if published else ())]
+    if "cost" in entry and "metric" in entry:
+        return "it is about a metric or about a cost; remove one"
+    if "cost" in entry and holds not in (None, "beats"):
+        return f"a cost can be claimed to beat another's alone; holds: {holds} takes a metric"
     if "blocked" in entry:
         needed += ["value", "tolerance"] if published else []
         if extra := [key for key in RUN if key in entry]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from harness.claims.model import VERDICTS, Claim, Finding, Side, Verdict
-from harness.report.units import p_value, places_for
+from harness.report.units import p_value, places_for, scale_for, spread
 from harness.spec.records import Metric, Plain
 from harness.stats.intervals import Interval
 from harness.stats.paired import Comparison
@@ -80,7 +80,8 @@ def told(one: Verdict) -> list[str]:
 def published(claim: Claim) -> str:
     value = "" if claim.value is None else f" {claim.value:g}"
     within = "" if claim.tolerance is None else f" ± {claim.tolerance:g}"
-    return f"{claim.metric}{value}{within} on {claim.model}, {claim.task}, {claim.setting}; source: {claim.source}"
+    what = claim.metric or claim.cost
+    return f"{what}{value}{within} on {claim.model}, {claim.task}, {claim.setting}; source: {claim.source}"
 
 
 def figures(found: Finding) -> list[str]:
@@ -99,8 +100,19 @@ def figures(found: Finding) -> list[str]:
 def between(found: Finding, place: int) -> str:
     better, worse, one = found.sides[place], found.sides[place + 1], found.comparisons[place]
     beside = BESIDE[str(found.claim.holds)]
-    words = f"{better.label} {beside} {worse.label}? {score(better, found.metric)} against {score(worse, found.metric)}"
-    return f"{words}: {difference(one, found.metric)}, n = {one.n}, {one.differing} differ"
+    words = f"{better.label} {beside} {worse.label}? {scores(found, (better, worse))}"
+    if found.claim.cost:
+        return f"{words}: {difference(one, found)}, {one.n} processes an arm"
+    return f"{words}: {difference(one, found)}, n = {one.n}, {one.differing} differ"
+
+
+def scores(found: Finding, sides: Sequence[Side]) -> str:
+    if not found.claim.cost:
+        return " against ".join(score(one, found.metric) for one in sides)
+    values = [one.estimate.value for one in sides]
+    scale = scale_for(sides[0].unit, [one for one in values if one is not None])
+    texts = ["unknown" if one is None else f"{spread(one * scale.factor, None)} {scale.unit}" for one in values]
+    return f"{found.claim.cost} {' against '.join(texts)}"
 
 
 def alone(found: Finding) -> str:
@@ -109,10 +121,11 @@ def alone(found: Finding) -> str:
     return f"{side.label}: {score(side, found.metric)}{interval}, n = {side.estimate.n}"
 
 
-def difference(one: Comparison, metric: Metric) -> str:
+def difference(one: Comparison, found: Finding) -> str:
+    metric = found.metric
     if one.delta is None:
         return one.reason
-    unit = "points" if metric.unit == "%" else metric.unit
+    unit = "points" if metric.unit == "%" and not found.claim.cost else metric.unit
     words = f"{one.delta * metric.scale:+.{places_for(metric.unit)}f} {unit}".rstrip() + ends(one.interval, metric, "+")
     p = one.p if one.p_adjusted is None else one.p_adjusted
     return words if p is None else f"{words}, p {'< 0.001' if p < 0.001 else '= ' + p_value(p)}"
@@ -138,11 +151,11 @@ def evidence(side: Side) -> str:
 def columns(found: Finding) -> tuple[str, str, str]:
     """For a table: figures, n, runs."""
     runs = ", ".join(str(run) for side in found.sides for run in side.runs)
-    scores = " against ".join(score(side, found.metric) for side in found.sides)
+    told = scores(found, found.sides)
     if not found.comparisons:
-        return scores + ends(found.sides[0].estimate.interval, found.metric, ""), str(found.n), runs
-    differences = "; ".join(difference(one, found.metric) for one in found.comparisons)
-    return f"{scores}: {differences}", str(found.n), runs
+        return told + ends(found.sides[0].estimate.interval, found.metric, ""), str(found.n), runs
+    differences = "; ".join(difference(one, found) for one in found.comparisons)
+    return f"{told}: {differences}", str(found.n), runs
 
 
 # For programs: scores in the metric's unit.
@@ -150,8 +163,8 @@ def columns(found: Finding) -> tuple[str, str, str]:
 
 def record(plugin: str, one: Verdict) -> dict[str, Plain]:
     claim = one.claim
-    about = ["name", "kind", "says", "source", "model", "task", "setting", "metric", "holds", "value", "tolerance"]
-    about += ["equal_bytes", "expected", "needs"]
+    about = ["name", "kind", "says", "source", "model", "task", "setting", "metric", "cost", "holds", "value"]
+    about += ["tolerance", "equal_bytes", "expected", "needs"]
     return {
         "plugin": plugin,
         **{key: getattr(claim, key) for key in about},
@@ -174,7 +187,10 @@ def finding_record(found: Finding) -> dict[str, Plain]:
         return None if interval is None else [end * scale for end in interval]
 
     def side(one: Side) -> dict[str, Any]:
-        own = {"value": scaled(one.estimate.value), "interval": bounds(one.estimate.interval), "n": one.estimate.n}
+        if found.claim.cost:  # in its own unit
+            own: dict[str, Any] = {"value": one.estimate.value, "unit": one.unit, "n": one.estimate.n}
+        else:
+            own = {"value": scaled(one.estimate.value), "interval": bounds(one.estimate.interval), "n": one.estimate.n}
         return {"label": one.label, "runs": list(one.runs), **own, "kept": one.kept, "evidence": dict(one.evidence)}
 
     def comparison(one: Comparison) -> dict[str, Any]:

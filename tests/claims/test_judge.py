@@ -1,8 +1,13 @@
 """Every verdict, from runs whose true difference is planted."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
+
+from harness.claims.words import figures
+from harness.spec.records import Measure, Reading
+from harness.store import queries
+from harness.store.records import PassRecord
 
 
 def reversed_arms(claim):
@@ -231,3 +236,79 @@ def test_runs_that_settle_nothing_decide_nothing_however_clear_they_are(desk, mo
     desk.put(claim, "task.samples=40")
 
     assert (desk.judge(claim).word, desk.judge(claim).reason) == ("inconclusive", why)
+
+
+# Costs: timed in one session that decides.
+
+STANDARD = Measure("standard", processes=3, warmups=1, samples=5, decides=True)
+QUICK = replace(STANDARD, name="quick", decides=False)
+
+
+@pytest.fixture
+def faster(desk):
+    """A claim that more skill takes less time, and its runs: (more, less)."""
+    claim = desk.claim(metric="", cost="latency_s", equal_bytes=None)
+    claim = replace(claim, command=(*claim.command, "measure=standard"))
+    less, more = desk.put(claim)
+    return claim, [more, less]
+
+
+def time(desk, runs, seconds, measure=STANDARD, processes=3):
+    home = queries.run(desk.store, runs[0]).environment_id
+    session = desk.store.open_session(asdict(measure), home, runs, "me")
+    for process in range(processes):
+        for position, each in enumerate(seconds):
+            took = [Reading("latency_s", each * (1 + 0.01 * one), "s", "clock", sample=one) for one in range(5)]
+            desk.store.add_process(session, position, process, [PassRecord("latency", 1, took)])
+    desk.store.close_session(session)
+
+
+def test_a_cost_is_judged_by_processes_timed_together(desk, faster):
+    claim, runs = faster
+    time(desk, runs, [0.1, 0.4])
+
+    verdict = desk.judge(claim)
+
+    assert (verdict.word, verdict.finding.n, verdict.finding.wanted) == ("confirmed", 3, 3)
+    assert verdict.finding.comparisons[0].delta == pytest.approx(-0.75)
+    assert (
+        "latency_s 102.0 ms against 408.0 ms: -75.0 % [-75.0, -75.0], 3 processes an arm" in figures(verdict.finding)[0]
+    )
+    assert desk.judge(reversed_arms(claim)).word == "refuted"
+
+
+def test_costs_that_hardly_differ_refute_that_one_is_lower(desk, faster):
+    claim, runs = faster
+    time(desk, runs, [0.100, 0.101])
+
+    assert desk.judge(claim).word == "refuted"
+
+
+def test_only_a_session_that_decides_counts_even_where_a_newer_one_does_not(desk, faster):
+    claim, runs = faster
+    time(desk, runs, [0.4, 0.1], QUICK)
+    verdict = desk.judge(claim)
+    assert (verdict.word, verdict.reason) == (
+        "inconclusive",
+        "latency_s was not read in one session of these runs that decides",
+    )
+
+    time(desk, runs, [0.1, 0.4])
+    time(desk, runs, [0.4, 0.1], QUICK)
+    assert desk.judge(claim).word == "confirmed"
+
+
+def test_fewer_processes_than_the_measure_asks_for_decide_nothing(desk, faster):
+    claim, runs = faster
+    time(desk, runs, [0.1, 0.4], processes=2)
+
+    verdict = desk.judge(claim)
+    assert (verdict.word, verdict.reason) == ("inconclusive", "2 of the 3 processes it asks for are there")
+
+
+def test_a_measure_that_decides_nothing_about_costs_is_refused(desk, faster):
+    claim, _ = faster
+    verdict = desk.judge(replace(claim, command=(*claim.command[:-1], "measure=quick")))
+
+    assert verdict.word == "not run"
+    assert "measure=quick decides nothing about latency_s; add measure=standard" in verdict.reason
