@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import combinations
-
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -23,11 +21,13 @@ def mask_most_attended(logits: torch.Tensor, count: int, drop: float) -> torch.T
 
 def similarity(attention: torch.Tensor) -> torch.Tensor:
     """Mean cosine between any two branches of [..., branches, instances]; 0 where there is one."""
-    pairs = list(combinations(range(attention.shape[-2]), 2))
-    if not pairs:
+    branches = attention.shape[-2]
+    if branches == 1:
         return attention.new_zeros(())
-    first, second = (torch.tensor(one, device=attention.device) for one in zip(*pairs, strict=True))
-    return F.cosine_similarity(attention[..., first, :], attention[..., second, :], dim=-1).mean()
+    unit = F.normalize(attention, dim=-1)
+    cosines = unit @ unit.mT
+    of_pairs = cosines.sum((-2, -1)) - cosines.diagonal(dim1=-2, dim2=-1).sum(-1)
+    return of_pairs.mean() / (branches * (branches - 1))
 
 
 def loss(pooled: Pooled, label: torch.Tensor) -> torch.Tensor:

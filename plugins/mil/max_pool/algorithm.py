@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from harness_plugins.subjects.bag_classifier.network import Pooled
 
@@ -17,7 +18,7 @@ class MostPositive(nn.Module):
         """[instances, width]"""
         logits = self.classify(hidden)
         chosen = chosen_instance(logits)
-        return Pooled(logits[chosen], torch.zeros(len(hidden), device=hidden.device).index_fill(0, chosen[None], 1.0))
+        return Pooled(logits.index_select(0, chosen[None])[0], F.one_hot(chosen, len(hidden)).to(logits.dtype))
 
 
 def chosen_instance(logits: torch.Tensor) -> torch.Tensor:
