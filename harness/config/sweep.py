@@ -239,21 +239,19 @@ def _points(words: Sequence[Word], choices: dict[str, list[Choice]]) -> tuple[Po
 
 
 def _seeded(points: Sequence[Point], registry: Registry) -> tuple[Point, ...]:
-    """Where no seed is given, what is trained is trained on SEEDS of them: one says nothing of a technique."""
+    """Where no seed is given, what is trained or built is so on SEEDS of them: one says nothing of a technique."""
 
-    def trains(point: Point) -> bool:
+    def is_made(point: Point) -> bool:
         if registry.task(point.task.name).build(point.task.knobs).folds:
             return False  # each fold is trained
-        if any(registry.method(one.name).traits.prepares == "trains" for one in point.stack):
+        if any(registry.method(one.name).traits.prepares in ("trains", "builds") for one in point.stack):
             return True
         model = registry.model(point.model.name).build(point.model.knobs)
         with blaming(model, "say whether it is trained"):
             return model.untrained
 
-    trained = {id(point): trains(point) for point in points}
-    return tuple(
-        replace(point, seed=seed) for seed in range(SEEDS) for point in points if seed == 0 or trained[id(point)]
-    )
+    made = {id(point): is_made(point) for point in points}
+    return tuple(replace(point, seed=seed) for seed in range(SEEDS) for point in points if seed == 0 or made[id(point)])
 
 
 def _runs(words: Sequence[Word], chosen: dict[str, Choice]) -> Iterator[tuple[tuple[int, ...], Point]]:

@@ -5,6 +5,7 @@ import hydra
 import pytest
 
 from harness.config.words import DeviceRequest
+from harness.plugin.contracts import Traits
 from harness.spec.errors import UsageError
 from harness.spec.records import Measure, Setting
 
@@ -157,6 +158,18 @@ def test_a_list_is_one_value_and_a_comma_several(sweep):
 
 def test_seeds_come_as_a_range_too(sweep):
     assert [point.seed for point in sweep("task=ruler", "seed=range(0,3)").points] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("prepares", "seeds"), [("", [0]), ("calibrates", [0]), ("trains", [0, 1, 2]), ("builds", [0, 1, 2])]
+)
+def test_what_is_trained_or_built_is_so_three_times_unless_the_command_says(
+    sweep, registry, monkeypatch, prepares, seeds
+):
+    monkeypatch.setattr(registry.methods["xkv"], "traits", Traits("toys", prepares=prepares))
+
+    assert [point.seed for point in sweep("method=xkv", "task=ruler").points] == seeds
+    assert [point.seed for point in sweep("method=xkv", "task=ruler", "seed=4").points] == [4]
 
 
 def test_a_run_named_twice_is_one_run(sweep):
