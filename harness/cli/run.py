@@ -106,7 +106,8 @@ def samples_planned(plan: Plan) -> int:
 
 
 def failures_summed_up(failures: Sequence[PlannedRun]) -> str:
-    lines = [f"  {run.stack.label} on {run.bench.task.name}: {run.failed}" for run in failures]
+    told = Counter(f"  {run.stack.label} on {run.bench.task.name}: {run.failed}" for run in failures)
+    lines = [line if count == 1 else f"{line} ({count} runs)" for line, count in told.items()]
     return "\n".join([f"{len(failures)} of the runs failed; the same command tries them again:", *lines])
 
 

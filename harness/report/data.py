@@ -141,7 +141,7 @@ class Data:
 
     def ended(self, sessions: Collection[int]) -> tuple[str, ...]:
         """Why each session was stopped, in a sentence, where it says so."""
-        return tuple(self._ended[session] for session in sorted(sessions) if session in self._ended)
+        return tuple(dict.fromkeys(self._ended[one] for one in sorted(sessions) if one in self._ended))
 
     def readings(self, arms: Iterable[Arm]) -> DataFrame:
         """Untimed ones of each run, and those of its first arm in the session beside it."""

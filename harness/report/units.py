@@ -47,4 +47,4 @@ def p_value(p: float) -> str:
 
 def places_for(unit: str) -> int:
     """Decimal places of a score in this unit."""
-    return 1 if unit == "%" else 3
+    return {"%": 1, "count": 0}.get(unit, 3)

@@ -37,7 +37,7 @@ class Ann(Task):
         return (
             Metric(f"recall@{self.k}", "", True, aggregation="mean"),
             Metric(f"id_recall@{self.k}", "", True, aggregation="mean"),
-            Metric("distances", "", False, aggregation="mean"),
+            Metric("distances", "count", False, aggregation="mean"),
         )
 
     def planned(self) -> int:
