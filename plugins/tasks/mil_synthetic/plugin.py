@@ -20,7 +20,9 @@ class MILSynthetic(Task):
     epochs: int = knob(50, low=1, help="passes of the training over its bags")
     learning_rate: float = knob(1e-4, low=0.0, help="of AdamW, falling to 0 along a cosine")
     weight_decay: float = knob(1e-5, low=0.0, help="of AdamW")
-    timed_instances: int | None = knob(None, low=1, help="size of the bag that is timed; null: the samples' own")
+    timed_instances: int | None = knob(
+        None, low=1, prepared=False, help="size of the bag that is timed; null: the samples' own"
+    )
 
     name = "mil_synthetic"
     model = "bag_mlp"
