@@ -99,7 +99,7 @@ def region(slide: Any, corner: tuple[int, int], level: int, size: tuple[int, int
     from PIL import Image
 
     found = slide.read_region(corner, level, size)
-    if found.mode != "RGBA":
+    if found.mode != "RGBA" or found.getchannel("A").getextrema()[0] == 255:
         return found.convert("RGB")
     white = Image.new("RGB", found.size, "white")
     white.paste(found, mask=found.getchannel("A"))
