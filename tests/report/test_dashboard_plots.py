@@ -6,7 +6,8 @@ from harness.report.compare import compare_study
 from harness.report.data import Data
 from harness.report.spread import spreads
 from harness_dashboards.app import figures
-from harness_dashboards.plots import looks, plots, techniques
+from harness_dashboards.grids import kind, winners
+from harness_dashboards.plots import Plot, filled, looks, plots, techniques
 
 
 @pytest.fixture
@@ -48,6 +49,27 @@ def test_a_box_is_of_the_readings(drawn):
         box["lowerfence"][0] <= box["q1"][0] <= box["median"][0] <= box["q3"][0] <= box["upperfence"][0]
         for box in boxes
     )
+
+
+def test_a_plot_without_a_neighbour_takes_the_width():
+    half, whole = Plot("half", "", "", {}), Plot("whole", "", "", {}, wide=True)
+
+    assert [one.wide for one in filled([half, half, whole, half, whole])] == [False, False, True, True, True]
+    assert [one.wide for one in filled([half, half, half])] == [False, False, True]
+
+
+def test_every_cost_has_its_group_of_columns():
+    told = {"latency_s": "s", "qps": "query/s", "cache_bytes": "B", "build_s": "s", "teacher_prepare_flops": "FLOP"}
+    once = "Preparing, once"
+
+    assert [kind(name, unit) for name, unit in told.items()] == ["Latency", "Latency", "Memory", once, once]
+
+
+def test_a_saving_is_told_with_the_quality_it_leaves(drawn):
+    cheapest = [one for one in winners(drawn[0]) if not one.is_quality]
+
+    assert cheapest
+    assert all("at string_match" in one.said for one in cheapest)
 
 
 def test_texts_hold_no_tags_for_plotly():
