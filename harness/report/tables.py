@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PIPED_WIDTH = 120
-GAP = 2  # between columns
+GAP = 3  # between columns, the box's own space among them
 STYLES = {"best": "bold", "bad": "bold red", "dim": "dim", "better": "green", "worse": "red"}
 
 
@@ -100,7 +100,7 @@ def rich_table(columns: Sequence[Column], width: int) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, GAP, 0, 0), show_edge=False)
+    drawn = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, GAP - 1, 0, 0), show_edge=False)
     for column in columns:
         header = f"{column.header}\n{column.unit}" if any(one.unit for one in columns) else column.header
         drawn.add_column(

@@ -1,14 +1,16 @@
 """What a person sees."""
 
+import io
 import re
 from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
 from harness.report.compare import compare_study
-from harness.report.layout import lay_out, natural
+from harness.report.layout import Cell, Column, Grid, lay_out, natural
 from harness.report.pareto import tradeoffs
-from harness.report.tables import render, show
+from harness.report.tables import draw_grid, render, show
 from harness.report.units import p_value, places_at, scale_for, spread
 from harness.report.words import cost_name
 from harness.spec.errors import UsageError
@@ -199,6 +201,17 @@ def test_no_number_is_cut_at_any_width(report, width):
     assert all(number in text for number in numbers)
     assert "…" not in text
     assert max(map(len, text.splitlines())) <= width
+
+
+@pytest.mark.parametrize("width", range(60, 161, 4))
+def test_a_name_with_room_is_not_folded_to_squeeze_a_column_in(width):
+    name = "unified_layer_skipping"
+    numbers = [Column(f"cost {number}", (Cell("6,391 ± 786"),), unit="ms") for number in range(8)]
+    grid = Grid("Cost", (Column("method", (Cell(name),), words=True, tells_rows=True), *numbers))
+    out = io.StringIO()
+    draw_grid(grid, Console(file=out, width=width))
+
+    assert out.getvalue().count(name) == out.getvalue().count("method")
 
 
 def test_what_tells_rows_apart_comes_again_where_a_table_is_split(report):
