@@ -44,7 +44,6 @@ class Site:
     comparisons: Comparisons
     static: bool = False  # written to files: no filters, nothing that asks again
     templates: Environment = field(default_factory=lambda: environment())
-    shown: dict[str, tuple[Any, Markup]] = field(default_factory=dict)  # comparisons as they stand on pages
 
     def warm(self) -> None:
         """Loads what first requests take, before anybody asks."""

@@ -29,7 +29,7 @@ from harness.store.writer import Store
 if TYPE_CHECKING:
     from harness.plugin.discovery import Registry
 
-MEMORY = 64  # results kept in memory
+MEMORY = 128  # results kept in memory
 MOMENT_S = 0.1  # a page waits for no longer
 REST_S = 10.0  # a study that runs is compared again no sooner
 
@@ -61,6 +61,7 @@ class Comparisons:
 
     def warm(self) -> None:
         """Loads what the first comparison takes, before anybody asks."""
+        import markdown_it  # noqa: F401
         import pandas  # noqa: F401
         import scipy.optimize
         import scipy.stats  # noqa: F401

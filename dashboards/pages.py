@@ -24,7 +24,7 @@ from harness_dashboards.asking import (
     settings_of,
     wanted,
 )
-from harness_dashboards.comparisons import MEMORY
+from harness_dashboards.comparisons import MOMENT_S
 from harness_dashboards.grids import told_beside, wide, winners
 from harness_dashboards.plots import looks, plots
 from harness_dashboards.plots import techniques as techniques_of
@@ -66,15 +66,10 @@ def study(site: Site, request: Request) -> Response:
     if one.command.startswith(SELF_CHECK):
         return self_check(site, title, told)
     found = site.comparisons.study(one.id)
-    if found is None:
-        return site.page("waiting.html", title, what=f"{title} is being compared", inside="Studies", live=1, **told)
-    return site.page(
-        "study.html",
-        title,
-        tables=comparison(site, found, f"/studies/{one.id}/comparison"),
-        live=5 if going else 0,
-        **told,
-    )
+    tables = None if found is None else comparison(site, found, f"/studies/{one.id}/comparison")
+    if tables is None:
+        return site.page("waiting.html", title, what=f"{title} is being compared", inside="Studies", live=0.5, **told)
+    return site.page("study.html", title, tables=tables, live=5 if going else 0, **told)
 
 
 def self_check(site: Site, title: str, told: dict[str, Any]) -> Response:
@@ -90,15 +85,16 @@ def self_check(site: Site, title: str, told: dict[str, Any]) -> Response:
     return site.page("selfcheck.html", title, checks=found, live=0, **told)
 
 
-def comparison(site: Site, found: Any, exports: str, query: str = "") -> Markup:
-    """Tables and plots, made once of what does not change."""
-    known = site.shown.get(exports + query)
-    if known is None or known[0] is not found:
+def comparison(site: Site, found: Any, exports: str, query: str = "") -> Markup | None:
+    """Tables and plots, made once of what does not change; None while they are made."""
+
+    def make() -> Markup:
         macros: Any = site.templates.get_template("comparison.html").make_module({"site": site})
-        known = site.shown[exports + query] = (found, macros.tables_of(tables_of(found), exports, query))
-        while len(site.shown) > MEMORY:
-            site.shown.pop(next(iter(site.shown)), None)
-    return known[1]
+        shown: Markup = macros.tables_of(tables_of(found), exports, query)
+        return shown
+
+    made: Markup | None = site.comparisons.of(f"{exports}?{query}", found, make, MOMENT_S / 2)
+    return made
 
 
 def tables_of(found: Any) -> list[dict[str, Any]]:
@@ -129,13 +125,11 @@ def compare(site: Site, request: Request) -> Response:
     if not ids:
         return site.page("pick.html", "Compare", live=0)
     title = " against ".join(f"run {one}" for one in [*ids[1:], ids[0]]).capitalize()
-    found = site.comparisons.runs(ids)
-    if found is None:
-        return site.page("waiting.html", title, what="The runs are being compared", inside="Runs", live=1)
-    query = "&".join(f"run={one}" for one in ids)
-    return site.page(
-        "compare.html", title, tables=comparison(site, found, "/compare/comparison", query), ids=ids, live=0
-    )
+    found, query = site.comparisons.runs(ids), "&".join(f"run={one}" for one in ids)
+    tables = None if found is None else comparison(site, found, "/compare/comparison", query)
+    if tables is None:
+        return site.page("waiting.html", title, what="The runs are being compared", inside="Runs", live=0.5)
+    return site.page("compare.html", title, tables=tables, ids=ids, live=0)
 
 
 # Runs.

@@ -97,6 +97,7 @@ def serve(store: Store, host: str, port: int, browser: bool) -> None:
             file=sys.stderr,
         )
     print(f"Dashboard of {store.place}: {address}  (Ctrl-C ends it)", flush=True)
+    sys.setswitchinterval(5e-4)  # a page waits less for what is computed beside it
     later = threading.Timer(1.0, app.state.site.warm)  # once the first page is there
     later.daemon = True
     later.start()

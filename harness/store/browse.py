@@ -255,11 +255,11 @@ def runs_by_method(store: Store) -> dict[str, int]:
 
 def study_changed(store: Store, study_id: int) -> tuple[float, int]:
     """When a run of a study, or the study itself, last changed; and how many runs it has."""
-    count = select(func.count()).select_from(tables.member).where(member.study_id == study_id)
+    count = select(func.count()).select_from(tables.member).where(member.study_id == study_id).scalar_subquery()
+    ended = select(study.updated).where(study.id == study_id).scalar_subquery()
     with store.read() as connection:
-        changed = connection.scalar(select(queries.last_change(study_id)))
-        ended = connection.scalar(select(study.updated).where(study.id == study_id))
-        return max(changed or 0.0, ended or 0.0), connection.scalar(count) or 0
+        changed, closed, runs = connection.execute(select(queries.last_change(study_id), ended, count)).one()
+    return max(changed or 0.0, closed or 0.0), runs
 
 
 def runs_changed(store: Store, run_ids: Iterable[int]) -> float:
