@@ -79,4 +79,5 @@ def contract(*plugins: Method | Task | Model | Meter | type[Subject], toy: Toy |
 
 
 def named(plugin: Any) -> str:
-    return str(getattr(plugin, "__name__", plugin))
+    """Without its settings: they may hold a path, and a test's name has to be the same in every process."""
+    return str(getattr(plugin, "__name__", type(plugin).__name__))
