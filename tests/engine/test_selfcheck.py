@@ -88,7 +88,7 @@ def test_a_planted_slow_down_is_found(told, read, noise):
     assert ended.code == 0, ended.err
     assert found.outcome == "worse"
     assert found.change == pytest.approx(planted, rel=0.5)
-    assert f"self-check of {check.day} here (standard" in ended.out
+    assert f"self-check of {check.day} here (standard" in " ".join(ended.out.split())
 
 
 def test_a_narrow_interval_ends_the_session_and_a_wide_one_goes_on_and_resolves_less(told, read, lab):
