@@ -120,27 +120,35 @@ def trainable(data: str, path: str | None) -> bool:
 
 @cache
 def unpacked(packed: Path, data: str) -> Place:
-    """The batches of an archive, unpacked into the cache once; nothing else of it is written."""
+    """The batches of an archive, unpacked into the cache once, by one command at a time."""
+    from filelock import FileLock
+
     archive = ARCHIVES[data]
     with packed.open("rb") as file:
         md5 = hashlib.file_digest(file, "md5").hexdigest()
     folder = cache_folder() / "datasets" / f"{archive.folder}-{md5[:16]}"
-    if not folder.exists():
-        folder.parent.mkdir(exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as fresh:
-            part = Path(fresh) / "part"
-            part.mkdir()
-            try:
-                with tarfile.open(packed) as members:
-                    for member in members:
-                        name, held = Path(member.name).name, members.extractfile(member)
-                        if held is not None and any(fnmatch(name, one) for one in archive.files.values()):
-                            (part / name).write_bytes(held.read())
-            except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
-                raise SourceError(f"{packed} can't be unpacked: {error}; fetch {archive.file} again") from error
-            part.rename(folder)
+    folder.parent.mkdir(exist_ok=True)
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            unpack(packed, archive, folder)
     which = "the official archive" if md5 == archive.md5 else "not the official archive"
     return Place(folder, f"{packed.name}, md5 {md5}, {which}")
+
+
+def unpack(packed: Path, archive: Archive, folder: Path) -> None:
+    """Writes its batches and nothing else of it; moved into place when whole."""
+    with tempfile.TemporaryDirectory(dir=folder.parent) as fresh:
+        part = Path(fresh) / "part"
+        part.mkdir()
+        try:
+            with tarfile.open(packed) as members:
+                for member in members:
+                    name, held = Path(member.name).name, members.extractfile(member)
+                    if held is not None and any(fnmatch(name, one) for one in archive.files.values()):
+                        (part / name).write_bytes(held.read())
+        except (tarfile.TarError, EOFError, zlib.error, OSError) as error:
+            raise SourceError(f"{packed} can't be unpacked: {error}; fetch {archive.file} again") from error
+        part.rename(folder)
 
 
 @cache

@@ -2,6 +2,7 @@ import hashlib
 import pickle
 import tarfile
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from PIL import Image
 
 from harness.api import IncompatibleError, KnobError, SourceError, UsageError
 from harness.testing import contract
-from harness_plugins.tasks.cifar10.images import ARCHIVES
+from harness_plugins.tasks.cifar10.images import ARCHIVES, unpacked
 from harness_plugins.tasks.cifar10.plugin import Cifar10, Cifar100
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (20, 32, 32, 3), np.uint8)
@@ -57,6 +58,17 @@ def test_an_archive_holds_what_its_folder_holds_and_says_which_it_is(tmp_path, m
     (source,) = own.sources()
     assert source.sha256 == folder.sources()[0].sha256
     assert source.note == f"20 of the 10,000 test images, cifar-10-python.tar.gz, md5 {md5}, not the official archive"
+
+
+def test_commands_that_start_together_unpack_an_archive_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    archive = Path(packed(FOLDER, tmp_path / "cifar-10-python.tar.gz"))
+
+    with ThreadPoolExecutor(8) as pool:
+        found = set(pool.map(lambda _: unpacked.__wrapped__(archive, "cifar10"), range(8)))
+
+    (place,) = found
+    assert (place.folder / "test_batch").is_file()
 
 
 def test_the_official_archive_is_known_by_the_checksum_that_torchvision_knows():
