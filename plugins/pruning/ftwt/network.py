@@ -23,6 +23,7 @@ class Gated(nn.Module):
     def __init__(self, network: Any, gates: Gates, pool: str = "mean") -> None:
         super().__init__()
         self.network, self.gates, self.pool = network, gates, pool
+        self.pieces = pieces(network)
         self.places = {unit.norm: number for number, unit in enumerate(units(network))}
         self.tell: Told | None = None
 
@@ -44,7 +45,7 @@ class Gated(nn.Module):
     # Every channel computed.
 
     def masked(self, x: torch.Tensor, costs: Costs) -> torch.Tensor:
-        for piece in pieces(self.network):
+        for piece in self.pieces:
             before = x
             for unit in piece.units:
                 x = self.mask(unit, x, costs)
@@ -69,7 +70,7 @@ class Gated(nn.Module):
     def skipped(self, x: torch.Tensor, costs: Costs) -> torch.Tensor:
         given: torch.Tensor | None = None
         channels = x.shape[1]
-        for piece in pieces(self.network):
+        for piece in self.pieces:
             if piece.shortcut:
                 x, given = wide(x, given, channels), None
             before = x
@@ -164,11 +165,11 @@ def estimate(network: Any, images: torch.Tensor, target: Callable[[torch.Tensor]
 
 def expected(network: Any, wanted: list[torch.Tensor], size: int) -> dict[str, float]:
     """What such gates would cost without heads, the mean over images of `size` x `size` pixels."""
-    costs = [Costs() for _ in wanted[0]]
+    costs, found = [Costs() for _ in wanted[0]], pieces(network)
     for image, one in enumerate(costs):
         places, number = size, 0
         before: torch.Tensor | None = None
-        for piece in pieces(network):
+        for piece in found:
             before = None if piece.shortcut else before
             for unit in piece.units:
                 places = (places - 1) // unit.conv.stride[0] + 1
