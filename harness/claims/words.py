@@ -164,7 +164,7 @@ def columns(found: Finding) -> tuple[str, str, str]:
 def record(plugin: str, one: Verdict) -> dict[str, Plain]:
     claim = one.claim
     about = ["name", "kind", "says", "source", "model", "task", "setting", "metric", "cost", "holds", "value"]
-    about += ["tolerance", "equal_bytes", "expected", "needs"]
+    about += ["tolerance", "equal_bytes", "equal", "expected", "needs"]
     return {
         "plugin": plugin,
         **{key: getattr(claim, key) for key in about},
