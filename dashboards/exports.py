@@ -11,6 +11,7 @@ from starlette.responses import Response
 from harness.report.export import export, export_frame, export_pages
 from harness.report.flat import record
 from harness.report.load import load_readings, load_samples, runs_frame
+from harness.report.units import titled
 from harness.spec.errors import UsageError
 from harness.store import browse, queries
 from harness.store.timings import SELF_CHECK
@@ -189,7 +190,7 @@ def results(site: Site, request: Request, name: str) -> list[dict[str, Any]]:
     return [
         {
             **{key: one[key] for key in ("study", "run", "label", "settings", "task", "model")},
-            "metric": f"{one['metric'].name} ({one['metric'].unit})" if one["metric"].unit else one["metric"].name,
+            "metric": titled(one["metric"].name, one["metric"].unit),
             **{key: one["cells"][key].text if key in one["cells"] else "" for key in techniques.TOLD},
         }
         for one in techniques.told(found)

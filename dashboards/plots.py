@@ -15,7 +15,7 @@ from harness.report.model import Row, Table
 from harness.report.pareto import Tradeoff, tradeoff
 from harness.report.settings import settings_text, word
 from harness.report.spread import SHARES, Spread
-from harness.report.units import places_for, scale_for, spread
+from harness.report.units import places_for, scale_for, spread, titled
 from harness.report.words import cost_name
 
 Plain = Any
@@ -429,10 +429,6 @@ def lines_over(table: Table, rows: Sequence[Row], dimensions: Sequence[Dimension
         for y, text in one.ticks
     ]  # fmt: skip
     return made
-
-
-def titled(name: str, unit: str) -> str:
-    return f"{name} ({unit})" if unit else name
 
 
 def figure(data: list[Plain], x: str, y: str) -> dict[str, Plain]:

@@ -104,11 +104,9 @@ def once(rows: DataFrame) -> Estimate:
 
 def by_run(rows: DataFrame) -> tuple[float, ...]:
     """The median of each run that has a reading."""
-    values = rows["value"].to_numpy(np.float64)
+    values, runs = rows["value"].to_numpy(np.float64), rows["run"].to_numpy(np.int64)
     known = ~np.isnan(values)
-    runs, place = np.unique(rows["run"].to_numpy(np.int64)[known], return_inverse=True)
-    values = values[known][np.argsort(place, kind="stable")]
-    return tuple(float(np.median(one)) for one in np.split(values, np.cumsum(np.bincount(place))[:-1]) if len(runs))
+    return tuple(float(np.median(values[known & (runs == run)])) for run in np.unique(runs[known]))
 
 
 def blank_cell(rows: DataFrame, timed: bool) -> CostCell:

@@ -16,6 +16,7 @@ from harness.report.layout import Cell, Column, Grid, Page, lay_out
 from harness.report.markdown import as_markdown
 from harness.report.model import Report
 from harness.report.notes import alarms, legend
+from harness.report.units import titled
 from harness.spec.errors import HarnessError, UsageError
 from harness.spec.records import Plain
 from harness.stats.resampling import DRAWS, SEED
@@ -69,12 +70,11 @@ def export_pages(pages: Iterable[Page], format: str) -> str | bytes:
     if format in PAGES:
         return PAGES[format](pages)
     grids = [grid for page in pages for grid in page.costs]
-    frames = [DataFrame({titled(one): [cell.text for cell in one.cells] for one in grid.columns}) for grid in grids]
+    frames = [
+        DataFrame({titled(one.header, one.unit): [cell.text for cell in one.cells] for one in grid.columns})
+        for grid in grids
+    ]
     return written(concat(frames, ignore_index=True) if frames else DataFrame(), format)
-
-
-def titled(column: Column) -> str:
-    return f"{column.header} ({column.unit})" if column.unit else column.header
 
 
 def check(format: str) -> None:

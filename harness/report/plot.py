@@ -11,7 +11,7 @@ from harness.report.layout import asked, heading
 from harness.report.model import Report, Row, Table
 from harness.report.pareto import Tradeoff, tradeoff
 from harness.report.settings import settings_text
-from harness.report.units import scale_for
+from harness.report.units import scale_for, titled
 from harness.spec.errors import HarnessError, UsageError
 from harness.stats.intervals import Estimate
 
@@ -115,8 +115,8 @@ def panel(place: Axes, found: Tradeoff, looks: Looks) -> None:
     rows = [row for row in found.table.rows if drawable(found.x, found.y, row)]
     scale = scale_for(found.x.unit, [value for row in rows if (value := found.x.of(row).value) is not None])
     (lines if found.x.name == COMPRESSION else scatter)(place, found, rows, scale.factor, looks)
-    place.set_xlabel(f"{found.x.title} ({scale.unit})" if scale.unit else found.x.title)
-    place.set_ylabel(f"{found.y.title} ({found.y.unit})" if found.y.unit else found.y.title)
+    place.set_xlabel(titled(found.x.title, scale.unit))
+    place.set_ylabel(titled(found.y.title, found.y.unit))
     place.set_title(heading(found.table), fontsize="small")
 
 

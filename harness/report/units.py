@@ -41,6 +41,10 @@ def spread(value: float, half_width: float | None, places: int | None = None) ->
     return f"{value:,.{places}f} ± {half_width:,.{places}f}"
 
 
+def titled(name: str, unit: str) -> str:
+    return f"{name} ({unit})" if unit else name
+
+
 def p_value(p: float) -> str:
     return "<0.001" if p < 0.001 else f"{p:.3f}"
 
